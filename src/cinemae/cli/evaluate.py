@@ -1,0 +1,75 @@
+"""``cinemae evaluate``: a head's figures on a labelled set, per generator, raw and aligned."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cinemae.cli.progress import progress_bar
+
+
+class ProtocolName(StrEnum):
+    """Alignment protocols; see ``cinemae.data.equalise``."""
+
+    RAW = "raw"
+    FORMAT = "format"
+    HISTORY = "history"
+
+
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="Folder tree or manifest with both classes.")],
+    model: Annotated[
+        list[Path] | None, typer.Option("--model", help="Folder of a head; may be repeated. Default: the shipped one.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="What a manifest's relative paths are relative to.")] = None,
+    protocol: Annotated[
+        list[ProtocolName] | None, typer.Option(help="May be repeated; default: all three.")
+    ] = None,
+    families: Annotated[
+        Path | None, typer.Option(help="JSON file: name of a mean -> generators. Default: the mean of all.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for evaluation.json and evaluation.md.")] = None,
+    cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path(".cinemae-cache"),
+    precision: Annotated[str, typer.Option(help="Arithmetic of the MAEs: f32 or bf16.")] = "f32",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of the 95 % intervals.")] = 1000,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of alignment and bootstrap.")] = 0,
+) -> None:
+    """Print accuracy (with its fake/real split), balanced accuracy, ROC-AUC and AP per generator."""
+    from typing import cast
+
+    from cinemae.data import read_images
+    from cinemae.detector import find_head
+    from cinemae.evaluation import evaluate_heads
+    from cinemae.fusion.head import FusionHead
+    from cinemae.mae.runtime import Precision
+
+    images = read_images(data, root=root, split="val")
+    heads = {str(place): FusionHead.load(place) for place in model} if model else {"shipped": FusionHead.load(find_head(None))}
+    names = sorted({image.generator for image in images})
+    with progress_bar("measuring") as progress:
+        evaluation = evaluate_heads(
+            heads,
+            images,
+            [cast("ProtocolName", p).value for p in protocol or list(ProtocolName)],
+            cache=cache,
+            families=json.loads(families.read_text()) if families else {"all": names},
+            precision=cast(Precision, precision),
+            device=device,
+            seed=seed,
+            resamples=resamples,
+            jobs=jobs,
+            progress=progress,
+        )
+    typer.echo(evaluation.to_markdown())
+    for line in evaluation.refused:
+        typer.echo(f"refused: {line}", err=True)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n")
+        (out / "evaluation.md").write_text(evaluation.to_markdown() + "\n")

@@ -1,0 +1,51 @@
+"""``cinemae fit-noise``: give an MAE that predicts only a mean its noise model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cinemae.cli.progress import progress_bar
+
+
+def fit_noise(
+    photos: Annotated[Path, typer.Argument(help="Folder of real photographs; a few hundred varied ones are enough.")],
+    backbone: Annotated[str, typer.Option(help="The MAE: a hub id, a folder or a .pth file.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the converted checkpoint, noise model included.")],
+    limit: Annotated[int, typer.Option(min=1, help="Photographs to use at most, spread over the folder.")] = 500,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Seed of the masks.")] = 0,
+) -> None:
+    """Convert a checkpoint to cinemae's format with a noise model fitted on photographs."""
+    import torch
+
+    from cinemae.features.spec import default_scales
+    from cinemae.images import ImageError, LoadedImage, load_image
+    from cinemae.likelihood.calibrate import fit_noise as fit
+    from cinemae.mae.checkpoint import save_mae
+    from cinemae.mae.load import load_backbone
+    from cinemae.mae.runtime import TorchRuntime
+    from cinemae.pretrain.pack import find_photos
+
+    loaded = load_backbone(backbone)
+    paths = find_photos(photos)
+    paths = paths[:: max(1, len(paths) // limit)][:limit]
+
+    def decoded(items: list[Path]) -> list[LoadedImage]:
+        kept = []
+        for path in items:
+            try:
+                kept.append(load_image(path))
+            except ImageError as error:
+                typer.echo(f"left out: {error}", err=True)
+        return kept
+
+    with progress_bar("fitting") as progress:
+        batches = [paths[start : start + 16] for start in range(0, len(paths), 16)]
+        stream = (photo for batch in progress(batches, len(batches)) for photo in decoded(batch))
+        noise = fit(TorchRuntime(loaded.mae, device), stream, default_scales()["semantic"], seed)
+    record = loaded.record.model_copy(update={"noise": noise, "licence": loaded.licence})
+    save_mae(out, loaded.mae.to("cpu"), record, dtype=torch.float32)
+    typer.echo(f"{out}: noise model {noise.coefficients} from {len(paths)} photographs")

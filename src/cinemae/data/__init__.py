@@ -1,0 +1,28 @@
+"""Labelled image sets, alignment and augmentation drawn alike for both classes, and evaluation metrics."""
+
+from cinemae.data.equalise import AlignParams, AugmentConfig, Protocol, align, augment, rng_for
+from cinemae.data.manifest import LabelledImage, ManifestError, manifest_hash, read_images, read_photos
+from cinemae.data.metrics import EvaluationTable, GeneratorRow, MeanRow, evaluate_scores
+from cinemae.data.sizes import SizeEqualiser, fit_sizes
+from cinemae.data.split import split_by_source
+
+__all__ = [
+    "AlignParams",
+    "AugmentConfig",
+    "EvaluationTable",
+    "GeneratorRow",
+    "LabelledImage",
+    "ManifestError",
+    "MeanRow",
+    "Protocol",
+    "SizeEqualiser",
+    "align",
+    "augment",
+    "evaluate_scores",
+    "fit_sizes",
+    "manifest_hash",
+    "read_images",
+    "read_photos",
+    "rng_for",
+    "split_by_source",
+]

@@ -1,0 +1,296 @@
+"""The detector: images in, verdicts out. Everything else (CLI, service, scans) stands on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cinemae.features.extractor import Backbone, Extraction, FeatureExtractor
+from cinemae.features.spec import FeatureSpec, default_scales
+from cinemae.fusion.head import FusionHead, HeadError
+from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, load_image
+from cinemae.mae.load import load_backbone
+from cinemae.mae.runtime import Precision, TorchRuntime, default_device
+from cinemae.masks import PartitionMasks
+from cinemae.verdict import ErrorInfo, Verdict
+from cinemae.weights import shipped
+
+ACCURATE_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A verdict with what it stands on, for maps and reports.
+
+    Attributes:
+        verdict: The verdict, or the refusal.
+        image: The decoded image; None if refused.
+        extraction: Features and likelihood maps; None if refused.
+    """
+
+    verdict: Verdict
+    image: LoadedImage | None = None
+    extraction: Extraction | None = None
+
+
+class Detector:
+    """Frozen MAEs, a feature specification and a fusion head.
+
+    Example:
+        >>> from cinemae import Detector
+        >>> detector = Detector.load()
+        >>> detector.detect_one("photo.jpg").verdict  # doctest: +SKIP
+        'real'
+
+    Attributes:
+        extractor: The MAEs and what is measured with them.
+        head: The fusion head; None scores the likelihood only.
+        limits: What an image must keep to.
+        threshold: A decision threshold that replaces the head's own, or None.
+    """
+
+    def __init__(
+        self,
+        extractor: FeatureExtractor,
+        head: FusionHead | None,
+        *,
+        limits: ImageLimits | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        """Tie the parts together.
+
+        Raises:
+            SpecMismatchError: If the head was trained on other features.
+            HeadError: If it was trained on another MAE, or the threshold is not a probability.
+        """
+        if threshold is not None and not 0 < threshold < 1:
+            raise HeadError(f"the threshold must lie between 0 and 1, got {threshold}")
+        if head is not None:
+            head.config.spec.require(extractor.spec)
+            for scale, wanted in head.config.backbones.items():
+                given = extractor.backbones[scale].fingerprint
+                if given != wanted:
+                    raise HeadError(
+                        f"the head was trained on MAE {wanted} for the {scale} scale, given is {given};"
+                        " train a head for it with `cinemae train --backbone`"
+                    )
+        self.extractor, self.head = extractor, head
+        self.limits = limits or ImageLimits()
+        self.threshold = threshold
+
+    @classmethod
+    def load(
+        cls,
+        model: str | PathLike[str] | None = None,
+        *,
+        backbone: str | PathLike[str] | None = None,
+        device: str | None = None,
+        precision: Precision = "f32",
+        accurate: bool = False,
+        limits: ImageLimits | None = None,
+        threshold: float | None = None,
+    ) -> Detector:
+        """Load a detector.
+
+        Args:
+            model: Folder or hub id of a head; None takes the shipped one.
+            backbone: Another MAE for the semantic scale: a known name, a hub id or a local
+                checkpoint. Without a head that was trained on it, only the likelihood is scored.
+            device: ``cpu`` or ``cuda``; None takes CUDA if it is there.
+            precision: Arithmetic of the MAEs.
+            accurate: Four rounds of masks at the semantic scale, not one.
+            limits: What an image must keep to.
+            threshold: Replaces the head's threshold and switches its abstention band off.
+
+        Raises:
+            CheckpointError: If a weight is missing or does not fit; never replaced by chance.
+            HeadError: If the head is missing or was trained on another MAE.
+        """
+        head = None if model is None and backbone is not None else FusionHead.load(find_head(model))
+        names: dict[str, str | PathLike[str]] = {"semantic": "cinemae/vit-tiny", "fine": "cinemae/conv-fine"}
+        if head is not None:
+            names = dict(head.config.backbone_names)
+        if backbone is not None:
+            names["semantic"] = backbone
+        spec = FeatureSpec(scales=default_scales()) if head is None else head.config.spec
+        extractor = build_extractor(names, spec, device=device, precision=precision)
+        detector = cls(extractor, head, limits=limits, threshold=threshold)
+        return detector.with_rounds(ACCURATE_ROUNDS) if accurate else detector
+
+    def with_rounds(self, rounds: int) -> Detector:
+        """Return this detector with that many rounds of semantic masks.
+
+        More rounds estimate the same quantities with less mask noise, so the head still applies.
+        """
+        scales = dict(self.extractor.spec.scales)
+        masks = scales["semantic"].masks
+        if not isinstance(masks, PartitionMasks):
+            raise ValueError(f"rounds are a setting of partition masks, this model uses {masks.kind}")
+        scales["semantic"] = scales["semantic"].model_copy(
+            update={"masks": masks.model_copy(update={"rounds": rounds})}
+        )
+        spec = self.extractor.spec.model_copy(update={"scales": scales})
+        copied = Detector.__new__(Detector)
+        copied.__dict__ |= self.__dict__ | {"extractor": FeatureExtractor(self.extractor.backbones, spec)}
+        return copied
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the head and the MAEs, as shown in each verdict."""
+        parts = [backbone.fingerprint for _, backbone in sorted(self.extractor.backbones.items())]
+        return "-".join([self.head.fingerprint() if self.head else "no-head", *parts])
+
+    def detect_one(self, source: Source, *, name: str | None = None, seed: int = 0) -> Verdict:
+        """Score one image; a refused one gives a verdict with its error."""
+        return self.score(source, name=name, seed=seed).verdict
+
+    def detect(self, sources: Iterable[Source], *, seed: int = 0, batch_size: int = 8) -> Iterator[Verdict]:
+        """Score images in order; yields one verdict an input."""
+        for scored in self.score_many(sources, seed=seed, batch_size=batch_size):
+            yield scored.verdict
+
+    def score_many(self, sources: Iterable[Source], *, seed: int = 0, batch_size: int = 8) -> Iterator[Scored]:
+        """Score images in order, decoding up to ``batch_size`` ahead of the MAE in a thread.
+
+        A bad input gives a result with its error and never stops the others. The batch size bounds
+        memory and changes no number.
+
+        Raises:
+            ValueError: If ``batch_size`` is below 1.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        rest = iter(sources)
+        with ThreadPoolExecutor(1) as pool:
+            waiting: list[Future[tuple[str, LoadedImage | ImageError, float]]]
+            waiting = [pool.submit(self._decode, source, None) for source in islice(rest, batch_size)]
+            while waiting:
+                name, image, seconds = waiting.pop(0).result()
+                waiting += [pool.submit(self._decode, source, None) for source in islice(rest, 1)]
+                yield self._finish(name, image, seconds, seed)
+
+    def score(self, source: Source, *, name: str | None = None, seed: int = 0) -> Scored:
+        """Score one image and keep the maps."""
+        return self._finish(*self._decode(source, name), seed)
+
+    def _decode(self, source: Source, name: str | None) -> tuple[str, LoadedImage | ImageError, float]:
+        start = time.perf_counter()
+        try:
+            image: LoadedImage | ImageError = load_image(source, name=name, limits=self.limits)
+        except ImageError as error:
+            image = error
+        return image.name, image, time.perf_counter() - start
+
+    def _finish(self, name: str, image: LoadedImage | ImageError, seconds: float, seed: int) -> Scored:
+        if isinstance(image, ImageError):
+            error = ErrorInfo(type=type(image).__name__, message=str(image))
+            return Scored(Verdict(path=name, model=self.fingerprint, seed=seed, seconds=seconds, error=error))
+        start = time.perf_counter()
+        extraction = self.extractor.extract(image.pixels, seed)
+        facts = image.facts
+        verdict = Verdict(
+            path=name,
+            **self._judge(extraction, facts.notes),
+            width=facts.width,
+            height=facts.height,
+            format=facts.format,
+            file_bytes=facts.file_bytes,
+            sha256=facts.sha256,
+            frames=facts.frames,
+            model=self.fingerprint,
+            seed=seed,
+            seconds=seconds + time.perf_counter() - start,
+        )
+        return Scored(verdict, image, extraction)
+
+    def _judge(self, extraction: Extraction, notes: tuple[str, ...]) -> dict[str, object]:
+        fine = extraction.likelihoods["fine"]
+        said: dict[str, object] = {
+            "bits_per_dim": extraction.bits_per_dim("semantic"),
+            "fine_bits_per_dim": extraction.bits_per_dim("fine"),
+            "fine_gap": float(np.mean([view.gap.mean(dtype=np.float64) for view in fine])),
+        }
+        if self.head is None:
+            no_head = "no head for this backbone: likelihood only (train one with `cinemae train --backbone`)"
+            return said | {"verdict": "inconclusive", "notes": (*notes, no_head)}
+        probability = float(self.head.probabilities(extraction.features[None])[0])
+        threshold = self.head.config.threshold if self.threshold is None else self.threshold
+        band = self.head.config.band if self.threshold is None else (threshold, threshold)
+        return said | {
+            "verdict": self.head.decide(probability, self.threshold),
+            "probability": probability,
+            "threshold": threshold,
+            "band": band,
+            "notes": notes,
+        }
+
+    def save_pretrained(self, place: str | PathLike[str]) -> None:
+        """Write the head into a folder that :meth:`load` reads.
+
+        Raises:
+            HeadError: If there is no head.
+        """
+        if self.head is None:
+            raise HeadError("there is no head to save")
+        self.head.save(Path(place))
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+        """Upload the head to a hub repository, creating it if needed; returns the commit's URL."""
+        import tempfile
+
+        from huggingface_hub import HfApi
+
+        api = HfApi(token=token)
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return str(api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload cinemae head"))
+
+
+def build_extractor(
+    names: dict[str, str | PathLike[str]],
+    spec: FeatureSpec,
+    *,
+    device: str | None = None,
+    precision: Precision = "f32",
+) -> FeatureExtractor:
+    """Load one MAE a scale and tie them to a spec.
+
+    Raises:
+        CheckpointError: If an MAE is missing or does not load.
+    """
+    backbones = {}
+    for scale in spec.scales:
+        loaded = load_backbone(names[scale])
+        runtime = TorchRuntime(loaded.mae, device or default_device(), precision)
+        backbones[scale] = Backbone(runtime, loaded.fingerprint, loaded.record.noise)
+    return FeatureExtractor(backbones, spec)
+
+
+def find_head(model: str | PathLike[str] | None) -> Path:
+    """Return the folder of a head: the shipped one, a local one, or a hub download.
+
+    Raises:
+        HeadError: If it is neither a folder nor to be had from the hub.
+    """
+    if model is None:
+        return shipped("head")
+    if Path(model).is_dir():
+        return Path(model)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(model), allow_patterns=["config.json", "model.safetensors"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise HeadError(f"{model}: neither a folder nor a hub repository that can be reached: {error}") from error

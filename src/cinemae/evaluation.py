@@ -1,0 +1,119 @@
+"""Evaluation of heads on a labelled set, generator by generator, under the alignment protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from cinemae.data import (
+    EvaluationTable,
+    LabelledImage,
+    Protocol,
+    evaluate_scores,
+    fit_sizes,
+    manifest_hash,
+    short_sides,
+)
+from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
+from cinemae.fusion.head import FusionHead, HeadError
+from cinemae.mae.runtime import Precision
+
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+
+
+class Evaluation(BaseModel):
+    """What one evaluation found.
+
+    Attributes:
+        manifest_hash: Of the evaluated images.
+        refused: Images that could not be read, with the reason.
+        tables: By head, then by protocol.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    manifest_hash: str
+    refused: tuple[str, ...]
+    tables: dict[str, dict[str, EvaluationTable]]
+
+    def to_markdown(self) -> str:
+        """Return all tables in Markdown, a heading each."""
+        parts = []
+        for head, by_protocol in self.tables.items():
+            for protocol, table in by_protocol.items():
+                parts.append(f"### {head}, {protocol}, threshold {table.threshold:.3f}\n\n{table.to_markdown()}")
+        return "\n\n".join(parts)
+
+
+def evaluate_heads(
+    heads: Mapping[str, FusionHead],
+    images: Sequence[LabelledImage],
+    protocols: Sequence[Protocol],
+    *,
+    cache: Path,
+    families: Mapping[str, Sequence[str]],
+    precision: Precision = "f32",
+    device: str = "cpu",
+    seed: int = 0,
+    resamples: int = 1000,
+    jobs: int | None = None,
+    progress: Progress = lambda items, total: items,
+) -> Evaluation:
+    """Score a set with heads that share one feature specification; features are measured once.
+
+    Args:
+        heads: Heads by name.
+        images: Labelled images; each generator is compared with its own real images.
+        protocols: Alignment protocols.
+        cache: Folder of the feature cache.
+        families: Generators to average over, by name of the mean.
+        precision: Arithmetic of the MAEs.
+        device: Where they run.
+        seed: Seed of alignment and bootstrap.
+        resamples: Bootstrap resamples.
+        jobs: Worker processes.
+        progress: Wraps the iteration over images.
+
+    Raises:
+        HeadError: If the heads differ in features or MAEs.
+    """
+    first = next(iter(heads.values())).config
+    for name, head in heads.items():
+        if (head.config.spec, head.config.backbones) != (first.spec, first.backbones):
+            raise HeadError(f"{name}: heads evaluated together must share features and MAEs")
+    extractor = ExtractorConfig(
+        backbone_names=first.backbone_names, spec=first.spec, precision=precision, device=device
+    )
+    place = cache_path(cache, extractor, first.backbones)
+    readable, sides = short_sides(images)
+    equalisers = fit_sizes(readable, sides)
+    tables: dict[str, dict[str, EvaluationTable]] = {name: {} for name in heads}
+    refused: dict[str, None] = {}
+    for protocol in protocols:
+        variant = Variant(protocol=protocol, seed=seed)
+        work = [Job(i, variant, None if protocol == "raw" else equalisers.get(i.generator)) for i in images]
+        measured = collect(work, extractor, place, workers=jobs, progress=progress)
+        refused |= dict.fromkeys(measured.refused)
+        for name, head in heads.items():
+            tables[name][protocol] = _table(head, measured, families, seed, resamples)
+    return Evaluation(manifest_hash=manifest_hash(images), refused=tuple(refused), tables=tables)
+
+
+def _table(
+    head: FusionHead, measured: Collected, families: Mapping[str, Sequence[str]], seed: int, resamples: int
+) -> EvaluationTable:
+    images = [job.image for job in measured.jobs]
+    return evaluate_scores(
+        head.probabilities(measured.features),
+        measured.labels,
+        np.array([image.generator for image in images]),
+        np.array([image.source for image in images]),
+        head.config.threshold,
+        resamples=resamples,
+        seed=seed,
+        families=families,
+    )

@@ -1,0 +1,178 @@
+"""Measuring a labelled set: variants of images -> features, in worker processes, through the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from cinemae.data import AlignParams, AugmentConfig, LabelledImage, Protocol, SizeEqualiser, align, augment, rng_for
+from cinemae.features.cache import FeatureCache
+from cinemae.features.spec import FeatureSpec
+from cinemae.images import ImageError, load_image
+from cinemae.likelihood.conditional import FloatArray
+from cinemae.mae.runtime import Precision
+
+SAVE_EVERY = 64
+
+
+class Variant(BaseModel):
+    """What is done to an image before it is measured.
+
+    Attributes:
+        protocol: An alignment protocol, or ``augment`` for a training augmentation.
+        number: Draws another augmentation or alignment of the same image.
+        seed: Seed of all draws.
+        align: Settings of an alignment.
+        augment: Settings of an augmentation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: Protocol | str = "raw"
+    number: int = 0
+    seed: int = 0
+    align: AlignParams = AlignParams()
+    augment: AugmentConfig = AugmentConfig()
+
+    def apply(self, pixels: NDArray[np.uint8], key: str, max_side: int | None) -> NDArray[np.uint8]:
+        """Return the variant of an image; ``key`` names the image, so that its draws are its own."""
+        rng = rng_for(self.seed, f"{key}/{self.protocol}/{self.number}")
+        if self.protocol == "augment":
+            return augment(pixels, rng, self.augment, max_side=max_side)
+        return align(pixels, self.protocol, rng, self.align, max_side=max_side)  # type: ignore[arg-type]
+
+
+class ExtractorConfig(BaseModel):
+    """What a worker process needs to build the extractor."""
+
+    model_config = ConfigDict(frozen=True)
+
+    backbone_names: dict[str, str]
+    spec: FeatureSpec
+    precision: Precision = "f32"
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image, one variant; ``equaliser`` brings its size to what both classes have."""
+
+    image: LabelledImage
+    variant: Variant
+    equaliser: SizeEqualiser | None = None
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Features of a set.
+
+    Attributes:
+        features: (measured, features).
+        jobs: The jobs measured, in the order of the rows.
+        refused: Name and reason of each image that could not be read.
+    """
+
+    features: FloatArray
+    jobs: list[Job]
+    refused: list[str]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """1 = AI-generated, 0 = real, (measured,)."""
+        return np.array([job.image.label for job in self.jobs], dtype=np.int64)
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start(config: ExtractorConfig, cache: Path) -> None:
+    import torch
+
+    from cinemae.detector import build_extractor
+
+    torch.set_num_threads(1)
+    _worker["extractor"] = build_extractor(
+        dict(config.backbone_names), config.spec, device=config.device, precision=config.precision
+    )
+    _worker["cache"] = FeatureCache(cache)
+
+
+def _measure(job: Job) -> tuple[str, FloatArray, bool] | str:
+    """Return the key, the features and whether they are new; or the reason of a refusal."""
+    try:
+        data = job.image.path.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        cache: FeatureCache = _worker["cache"]
+        image = None
+        size = ""
+        if job.equaliser is not None:
+            image = load_image(data, name=str(job.image.path))
+            draw = rng_for(job.variant.seed, f"{sha256}/side")
+            side = job.equaliser.side(min(image.pixels.shape[:2]), job.image.label, draw)
+            size = str(side)
+        key = f"{sha256}/{hashlib.sha256(job.variant.model_dump_json().encode()).hexdigest()[:16]}/{size}"
+        found = cache.get(key)
+        if found is not None:
+            return key, found, False
+        image = image or load_image(data, name=str(job.image.path))
+        pixels = job.variant.apply(image.pixels, sha256, int(size) if size else None)
+        return key, _worker["extractor"].extract(pixels).features, True
+    except (ImageError, OSError) as error:
+        return str(error)
+
+
+def cache_path(folder: Path, config: ExtractorConfig, fingerprints: dict[str, str]) -> Path:
+    """Return the cache file of one extractor."""
+    text = f"{sorted(fingerprints.items())}/{config.spec.digest()}/{config.precision}"
+    return folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}.sqlite"
+
+
+def collect(
+    jobs: Sequence[Job],
+    config: ExtractorConfig,
+    cache: Path,
+    *,
+    workers: int | None = None,
+    progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda items, total: items,
+) -> Collected:
+    """Measure all jobs; what is in the cache is not measured again.
+
+    Args:
+        jobs: What to measure.
+        config: The extractor.
+        cache: The cache file, from :func:`cache_path`.
+        workers: Worker processes; None takes one a core.
+        progress: Wraps the iteration, for a progress bar.
+    """
+    rows: list[FloatArray] = []
+    kept: list[Job] = []
+    refused: list[str] = []
+    fresh: dict[str, FloatArray] = {}
+    # Spawned, not forked: a fork of a process that has run torch can hang in its thread pools.
+    pool = ProcessPoolExecutor(workers or os.cpu_count(), get_context("spawn"), _start, (config, cache))
+    with FeatureCache(cache) as store, pool:
+        for job, result in zip(jobs, progress(pool.map(_measure, jobs, chunksize=8), len(jobs)), strict=True):
+            if isinstance(result, str):
+                refused.append(result)
+                continue
+            key, features, new = result
+            rows.append(features)
+            kept.append(job)
+            if new:
+                fresh[key] = features
+            if len(fresh) >= SAVE_EVERY:
+                store.put(fresh)
+                fresh = {}
+        store.put(fresh)
+    width = len(config.spec.names)
+    return Collected(np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32), kept, refused)

@@ -1,0 +1,97 @@
+"""The feature specification: what is measured, on which views, in which order."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cinemae.likelihood.distributions import Family
+from cinemae.masks import LatticeMasks, PartitionMasks, SchemeConfig
+
+SPEC_VERSION = 1
+Group = Literal["likelihood", "error", "residual", "global"]
+LOCAL_GROUPS: tuple[Group, ...] = ("likelihood", "error", "residual")
+
+
+class SpecMismatchError(ValueError):
+    """A head was given features other than those it was trained on."""
+
+
+class ScaleSpec(BaseModel):
+    """One scale of the likelihood: an MAE, its views and its masks.
+
+    Attributes:
+        view: ``resized``: short side to ``resize``, centre crop of the MAE's image size;
+            ``native``: ``crops`` crops of ``size`` pixels without resampling, on a fixed grid.
+        size: Side of a view in pixels.
+        resize: Short side before the centre crop, for ``resized``.
+        crops: Number of native crops; features are averaged over them.
+        patch: Side in pixels of the patches whose statistics are taken.
+        masks: The mask scheme.
+        layers: Middle encoder blocks (from 1) whose pooled features join the last one's; ViT only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: Literal["resized", "native"]
+    size: int = Field(ge=16)
+    resize: int = Field(default=256, ge=16)
+    crops: int = Field(default=1, ge=1)
+    patch: int = Field(ge=1)
+    masks: SchemeConfig
+    layers: tuple[int, ...] = ()
+
+
+class FeatureSpec(BaseModel):
+    """Everything that fixes a feature vector; travels with each head.
+
+    Attributes:
+        version: Of the code's feature definitions; raised whenever a feature changes its meaning.
+        scales: The scales by name.
+        family: Distribution under which the NLL is taken.
+        names: Names of the features in order: ``scale.group.statistic``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = SPEC_VERSION
+    scales: dict[str, ScaleSpec]
+    family: Family = "logistic"
+    names: tuple[str, ...] = ()
+
+    def require(self, other: FeatureSpec) -> None:
+        """Check that ``other`` describes the same features.
+
+        Raises:
+            SpecMismatchError: If not; the message says what differs first.
+        """
+        for field in ("version", "family", "scales"):
+            if getattr(self, field) != getattr(other, field):
+                mine, theirs = getattr(self, field), getattr(other, field)
+                raise SpecMismatchError(f"the head was trained with {field} = {mine}, the features have {theirs}")
+        if self.names != other.names:
+            pairs = zip(self.names, other.names, strict=False)
+            place = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(self.names), len(other.names)))
+            raise SpecMismatchError(
+                f"the head was trained on {len(self.names)} features, given are {len(other.names)};"
+                f" they differ from number {place} on"
+            )
+
+    def select(self, scales: tuple[str, ...], groups: tuple[Group, ...]) -> list[int]:
+        """Return the positions of the features of these scales and groups."""
+        wanted = tuple(f"{scale}.{group}." for scale in scales for group in groups)
+        return [number for number, name in enumerate(self.names) if name.startswith(wanted)]
+
+    def digest(self) -> str:
+        """Return a short hash for cache keys."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def default_scales() -> dict[str, ScaleSpec]:
+    """Return the scales of the shipped detector: semantic (ViT) and fine (conv)."""
+    return {
+        "semantic": ScaleSpec(view="resized", size=224, patch=16, masks=PartitionMasks(groups=4), layers=(4,)),
+        "fine": ScaleSpec(view="native", size=160, crops=2, patch=8, masks=LatticeMasks(phases=2)),
+    }

@@ -1,0 +1,168 @@
+"""The fusion head: a local and a global branch, added, calibrated, with its threshold inside.
+
+    logit = mean over members of (local(x_l) + gate * global(x_g)),   p = sigmoid(logit / T + b)
+
+Each branch is a small MLP on standardised features (additive fusion, arXiv 2511.06325). The head
+is plain NumPy at inference; ``cinemae.fusion.fit`` trains it. It is saved as safetensors + JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors.numpy import load_file, save_file
+
+from cinemae.features.spec import FeatureSpec
+from cinemae.likelihood.conditional import FloatArray
+from cinemae.verdict import Label
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+BRANCHES = ("local", "global")
+
+
+class HeadError(ValueError):
+    """A head's files are missing or do not fit together; the message names them and says why."""
+
+
+class HeadConfig(BaseModel):
+    """What travels with a head's weights, as ``config.json``.
+
+    Attributes:
+        format: Version of this file's layout.
+        model_type: Always ``cinemae-head``, so that a hub folder says what it is.
+        spec: The features it was trained on.
+        backbones: Fingerprint of each scale's MAE.
+        backbone_names: Where those MAEs can be loaded from.
+        members: Number of averaged networks.
+        hidden: Hidden units of each branch.
+        gate: Weight of the global branch; 0 leaves it out.
+        clip: Standardised features are clipped to this many spreads.
+        temperature: Calibration, divides the logit.
+        bias: Calibration, added to the divided logit.
+        threshold: Decision threshold on the probability.
+        band: Abstention band around it.
+        training: Data manifest hash, settings, metrics; for people and for audits.
+        licence: Licence of the head.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = Field(default=1, ge=1, le=1)
+    model_type: str = "cinemae-head"
+    spec: FeatureSpec
+    backbones: dict[str, str]
+    backbone_names: dict[str, str]
+    members: int = Field(ge=1)
+    hidden: dict[str, int]
+    gate: float = Field(ge=0)
+    clip: float = Field(default=4.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
+    bias: float = 0.0
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    band: tuple[float, float] = (0.5, 0.5)
+    training: dict[str, Any] = Field(default_factory=dict)
+    licence: str = "unknown"
+
+    @model_validator(mode="after")
+    def _band_holds_threshold(self) -> HeadConfig:
+        low, high = self.band
+        if not 0 <= low <= self.threshold <= high <= 1:
+            raise ValueError(f"the band {self.band} must hold the threshold {self.threshold}")
+        return self
+
+
+class FusionHead:
+    """A trained head.
+
+    Attributes:
+        config: Its configuration.
+        weights: ``center`` and ``spread`` (features,), and for each branch ``*.in``
+            (members, features, hidden), ``*.in_bias``, ``*.out`` (members, hidden), ``*.out_bias``;
+            ``local.index`` and ``global.index`` say which features a branch reads.
+    """
+
+    def __init__(self, config: HeadConfig, weights: dict[str, NDArray[Any]]) -> None:
+        self.config, self.weights = config, weights
+        wanted = {"center", "spread"} | {
+            f"{branch}.{part}" for branch in BRANCHES for part in ("index", "in", "in_bias", "out", "out_bias")
+        }
+        if weights.keys() != wanted:
+            raise HeadError(f"head weights differ from what is needed: {sorted(weights.keys() ^ wanted)}")
+        if len(weights["center"]) != len(config.spec.names):
+            raise HeadError(f"{len(weights['center'])} standardised features for {len(config.spec.names)} names")
+
+    def branch_logits(self, features: FloatArray) -> dict[str, NDArray[np.float64]]:
+        """Return each branch's uncalibrated logits, gate not applied.
+
+        Args:
+            features: (images, features) in the order of the spec.
+
+        Returns:
+            ``local`` and ``global``, each (images,).
+        """
+        z = (features.astype(np.float64) - self.weights["center"]) / self.weights["spread"]
+        z = np.clip(z, -self.config.clip, self.config.clip)
+        return {branch: self._branch(branch, z) for branch in BRANCHES}
+
+    def _branch(self, branch: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        w = {part: self.weights[f"{branch}.{part}"] for part in ("index", "in", "in_bias", "out", "out_bias")}
+        # Row by row, so that an image's logit can't depend on how many others came with it.
+        hidden = [np.einsum("f,mfh->mh", row[w["index"]], w["in"]) + w["in_bias"] for row in z]
+        active = np.maximum(np.stack(hidden), 0) if hidden else np.zeros((0, *w["in_bias"].shape))
+        out: NDArray[np.float64] = ((active * w["out"]).sum(-1) + w["out_bias"]).mean(-1)
+        return out
+
+    def logits(self, features: FloatArray) -> NDArray[np.float64]:
+        """Return calibrated logits (images,); positive means AI."""
+        branches = self.branch_logits(features)
+        raw = branches["local"] + self.config.gate * branches["global"]
+        return raw / self.config.temperature + self.config.bias
+
+    def probabilities(self, features: FloatArray) -> NDArray[np.float64]:
+        """Return P(AI-generated), (images,)."""
+        return 1 / (1 + np.exp(-self.logits(features)))
+
+    def decide(self, probability: float, threshold: float | None = None) -> Label:
+        """Turn a probability into a verdict; an explicit threshold switches the abstention band off."""
+        if threshold is not None:
+            return "ai" if probability >= threshold else "real"
+        low, high = self.config.band
+        if low < probability < high:
+            return "inconclusive"
+        return "ai" if probability >= self.config.threshold else "real"
+
+    def fingerprint(self) -> str:
+        """Return the first 16 hex digits of a hash over configuration and weights."""
+        digest = hashlib.sha256(self.config.model_dump_json(exclude={"training", "backbone_names"}).encode())
+        for name, array in sorted(self.weights.items()):
+            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:16]
+
+    def save(self, place: Path) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder."""
+        place.mkdir(parents=True, exist_ok=True)
+        save_file({name: np.ascontiguousarray(array) for name, array in self.weights.items()}, place / WEIGHTS_FILE)
+        text = json.dumps(self.config.model_dump(mode="json"), indent=1)
+        (place / CONFIG_FILE).write_text(text + "\n")
+
+    @classmethod
+    def load(cls, place: Path) -> FusionHead:
+        """Read a folder written by :meth:`save`.
+
+        Raises:
+            HeadError: If a file is missing or invalid.
+        """
+        try:
+            config = HeadConfig.model_validate_json((place / CONFIG_FILE).read_text())
+            return cls(config, load_file(place / WEIGHTS_FILE))
+        except FileNotFoundError as error:
+            raise HeadError(f"{place}: not a cinemae head: {error.filename or error} is missing") from error
+        except ValidationError as error:
+            raise HeadError(f"{place / CONFIG_FILE}: not a cinemae head: {error}") from error

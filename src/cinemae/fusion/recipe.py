@@ -1,0 +1,194 @@
+"""The training recipe: which images, which variants, which parts; everything that a head's record needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from cinemae.data import (
+    AugmentConfig,
+    LabelledImage,
+    fit_sizes,
+    manifest_hash,
+    read_images,
+    read_photos,
+    rng_for,
+    split_by_source,
+)
+from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
+from cinemae.features.spec import FeatureSpec, ScaleSpec, default_scales
+from cinemae.fusion.fit import FitConfig, FitReport, fit_head
+from cinemae.fusion.head import FusionHead
+
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+Part = Literal["fused", "local", "global", "error"]
+
+
+class TrainConfig(BaseModel):
+    """Everything that a training run depends on, beside the data.
+
+    Attributes:
+        scales: The feature scales.
+        backbones: Where each scale's MAE is loaded from.
+        augment: The augmentation, the same for both classes.
+        augmentations: Variants of each image.
+        photos_limit: Number of extra photographs.
+        fit: The fit.
+        precision: Arithmetic of the MAEs.
+        device: Where they run.
+        licence: Licence of the head.
+        seed: Seed of augmentation, choice of photographs, split and fit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scales: dict[str, ScaleSpec] = Field(default_factory=default_scales)
+    backbones: dict[str, str] = {"semantic": "cinemae/vit-tiny", "fine": "cinemae/conv-fine"}
+    augment: AugmentConfig = AugmentConfig()
+    augmentations: int = Field(default=3, ge=1)
+    photos_limit: int = Field(default=3000, ge=0)
+    fit: FitConfig = FitConfig()
+    precision: Literal["f32", "bf16"] = "f32"
+    device: str = "cpu"
+    licence: str = "unknown"
+    seed: int = 0
+
+
+def part_config(fit: FitConfig, part: Part) -> FitConfig:
+    """Return the settings that fit one part alone: the other branch is gated out."""
+    if part == "fused":
+        return fit
+    if part == "global":
+        # The global features take the place of the local ones, at full weight.
+        return fit.model_copy(update={"local": fit.global_.model_copy(update={"dropout": 0.2}), "gate": 0.0})
+    groups = ("error",) if part == "error" else tuple(group for group in fit.local.groups if group != "error")
+    return fit.model_copy(update={"local": fit.local.model_copy(update={"groups": groups}), "gate": 0.0})
+
+
+def train_head(
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    *,
+    root: Path | None = None,
+    photos: list[Path],
+    photos_root: Path | None = None,
+    cache: Path,
+    parts: bool = False,
+    jobs: int | None = None,
+    progress: Progress = lambda items, total: items,
+) -> dict[Path, FitReport]:
+    """Measure the training images, fit, and save the head and, with ``parts``, those of its parts.
+
+    Args:
+        config: Settings; saved in the head's ``training`` record.
+        data: Labelled set; its ``train`` split is used.
+        out: Folder for the head; parts go to ``OUT-local`` and so on.
+        root: Root of a manifest's paths.
+        photos: Folders or manifests of more real photographs.
+        photos_root: Root of their paths.
+        cache: Folder of the feature cache.
+        parts: Whether to fit the parts too.
+        jobs: Worker processes.
+        progress: Wraps the iteration over images.
+
+    Returns:
+        A report by folder.
+    """
+    images = read_images(data, root=root, split="train")
+    extra = choose_photos(photos, photos_root, config.photos_limit, config.seed)
+    extractor_config, fingerprints = prepare_extractor(config)
+    measured = collect(
+        training_jobs(images + extra, config),
+        extractor_config,
+        cache_path(cache, extractor_config, fingerprints),
+        workers=jobs,
+        progress=progress,
+    )
+    reports = {}
+    wanted: tuple[Part, ...] = ("fused", "local", "global", "error") if parts else ("fused",)
+    for part in wanted:
+        report = _fit_part(measured, extractor_config, fingerprints, config, part)
+        record = {
+            "part": part,
+            "manifest_hash": manifest_hash(images + extra),
+            "images": {"ai": sum(i.label for i in images), "real": sum(1 - i.label for i in images), "photos": len(extra)},
+            "refused": measured.refused,
+            "held_out_auc": round(report.held_out_auc, 4),
+            "held_out_loss": round(report.held_out_loss, 4),
+            "config": config.model_dump(mode="json", exclude={"scales"}),
+        }
+        head_config = report.head.config.model_copy(update={"training": record, "licence": config.licence})
+        head = FusionHead(head_config, report.head.weights)
+        place = out if part == "fused" else out.with_name(f"{out.name}-{part}")
+        head.save(place)
+        reports[place] = FitReport(head, report.held_out_auc, report.held_out_loss)
+    return reports
+
+
+def _fit_part(
+    measured: Collected,
+    extractor: ExtractorConfig,
+    fingerprints: dict[str, str],
+    config: TrainConfig,
+    part: Part,
+) -> FitReport:
+    images = [job.image for job in measured.jobs]
+    unique = list({image.path: image for image in images}.values())
+    _, held = split_by_source(unique, config.fit.held_out, config.seed)
+    held_paths = {image.path for image in held}
+    return fit_head(
+        measured.features,
+        measured.labels,
+        np.array([image.source for image in images]),
+        np.array([image.path in held_paths for image in images]),
+        extractor.spec,
+        fingerprints,
+        config.backbones,
+        part_config(config.fit.model_copy(update={"seed": config.seed}), part),
+    )
+
+
+def prepare_extractor(config: TrainConfig) -> tuple[ExtractorConfig, dict[str, str]]:
+    """Load the MAEs once in this process to fill in the spec's names and the fingerprints."""
+    from cinemae.detector import build_extractor
+
+    built = build_extractor(
+        dict(config.backbones), FeatureSpec(scales=config.scales), device=config.device, precision=config.precision
+    )
+    fingerprints = {scale: backbone.fingerprint for scale, backbone in built.backbones.items()}
+    extractor = ExtractorConfig(
+        backbone_names=config.backbones, spec=built.spec, precision=config.precision, device=config.device
+    )
+    return extractor, fingerprints
+
+
+def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]:
+    """Return one job an image and augmentation; sizes are equalised over the whole set if asked for."""
+    equalisers = {}
+    if config.augment.equalise:
+        from cinemae.data import short_sides
+
+        readable, sides = short_sides(images)
+        equalisers = dict(fit_sizes(readable, sides, pooled=True))
+    variants = [
+        Variant(protocol="augment", number=number, seed=config.seed, augment=config.augment)
+        for number in range(config.augmentations)
+    ]
+    return [Job(image, variant, equalisers.get(image.generator)) for image in images for variant in variants]
+
+
+def choose_photos(where: list[Path], root: Path | None, limit: int, seed: int) -> list[LabelledImage]:
+    """Draw photographs, a source with n of them being drawn in proportion to the square root of n."""
+    photos = [photo for place in where for photo in read_photos(place, root)]
+    if len(photos) <= limit:
+        return photos
+    sizes = Counter(photo.source for photo in photos)
+    weight = np.array([sizes[photo.source] ** -0.5 for photo in photos])
+    order = rng_for(seed, "photos").choice(len(photos), limit, replace=False, p=weight / weight.sum())
+    return [photos[number] for number in sorted(order)]

@@ -1,0 +1,43 @@
+"""Images in: anything a caller holds becomes a checked RGB image, or one clear refusal."""
+
+from cinemae.images.decode import (
+    ALLOWED_FORMATS,
+    IMAGE_SUFFIXES,
+    ImageFacts,
+    ImageLimits,
+    LoadedImage,
+    Source,
+    header_size,
+    load_image,
+)
+from cinemae.images.errors import (
+    CorruptImageError,
+    ImageError,
+    PixelLimitError,
+    TooSmallError,
+    TruncatedImageError,
+    UnreadableFileError,
+    UnsupportedFormatError,
+)
+from cinemae.images.views import native_crops, resized_box, resized_view
+
+__all__ = [
+    "ALLOWED_FORMATS",
+    "IMAGE_SUFFIXES",
+    "CorruptImageError",
+    "ImageError",
+    "ImageFacts",
+    "ImageLimits",
+    "LoadedImage",
+    "PixelLimitError",
+    "Source",
+    "TooSmallError",
+    "TruncatedImageError",
+    "UnreadableFileError",
+    "UnsupportedFormatError",
+    "header_size",
+    "load_image",
+    "native_crops",
+    "resized_box",
+    "resized_view",
+]

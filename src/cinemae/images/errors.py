@@ -1,0 +1,44 @@
+"""Refusals: every reason not to score an input is one exception class."""
+
+from __future__ import annotations
+
+
+class ImageError(ValueError):
+    """An input that is refused.
+
+    Attributes:
+        name: The input, as its caller named it.
+        reason: Why it is refused.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name, self.reason = name, reason
+
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
+        """Keep both parts when the error crosses a process boundary."""
+        return type(self), (self.name, self.reason)
+
+
+class UnreadableFileError(ImageError):
+    """The file is missing, empty, a folder, or may not be read."""
+
+
+class UnsupportedFormatError(ImageError):
+    """The bytes are not an image of an allowed format, or the array is not uint8 RGB."""
+
+
+class PixelLimitError(ImageError):
+    """The header declares more pixels than the limit; nothing was decoded."""
+
+
+class TooSmallError(ImageError):
+    """A side is shorter than the minimum."""
+
+
+class TruncatedImageError(ImageError):
+    """The file ends before the image does."""
+
+
+class CorruptImageError(ImageError):
+    """The data contradict themselves."""

@@ -1,0 +1,45 @@
+"""Fitting a noise model: photographs through a frozen MAE that predicts only a mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from cinemae.features.spec import ScaleSpec
+from cinemae.images import LoadedImage, resized_view
+from cinemae.likelihood.conditional import block_mean, patch_moments
+from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.runtime import TorchRuntime
+from cinemae.mae.vit import ViTMAE
+
+
+def fit_noise(runtime: TorchRuntime, photos: Iterable[LoadedImage], spec: ScaleSpec, seed: int = 0) -> NoiseModel:
+    """Fit the noise model of one MAE on real photographs, by maximum likelihood.
+
+    Args:
+        runtime: The MAE; it must predict only a mean.
+        photos: Real photographs, a few hundred; each gives 196 patches at 224/16.
+        spec: The scale the MAE will be used at: its masks decide what an ensemble is.
+        seed: Seed of the masks.
+
+    Raises:
+        ValueError: If the MAE predicts a distribution already, or there are too few patches.
+    """
+    mae = runtime.mae
+    if not isinstance(mae, ViTMAE) or mae.config.output != "mean":
+        raise ValueError("this MAE predicts a distribution; it needs no noise model")
+    patch, grid = mae.config.patch_size, mae.config.grid
+    hidden = spec.masks.hidden(grid, seed)
+    weight = hidden.repeat(patch, 1).repeat(patch, 2)[..., None].astype(np.float32)
+    weight /= weight.sum(0)
+    rows = []
+    for photo in photos:
+        view = resized_view(photo.pixels, resize=spec.resize, crop=mae.config.image_size)
+        predicted = runtime.view(view, hidden).passes.mean
+        mean = (weight * predicted).sum(0)
+        variance = (weight * (predicted - mean) ** 2).sum(0)
+        error = block_mean(((view - mean) ** 2).mean(-1), patch)
+        rows.append(np.stack([*patch_moments(mean, variance, patch), error]).reshape(3, -1))
+    ensemble, contrast, error = np.concatenate(rows, axis=1) if rows else np.zeros((3, 0))
+    return NoiseModel.fit(ensemble, contrast, error)

@@ -1,0 +1,73 @@
+"""The verdict: one schema for the Python API, the command line, JSON and reports."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Label = Literal["ai", "real", "inconclusive"]
+
+
+class ErrorInfo(BaseModel):
+    """Why an input was refused.
+
+    Attributes:
+        type: Name of the exception class, for example ``TruncatedImageError``.
+        message: Sentence that names the input and the reason.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    message: str
+
+
+class Verdict(BaseModel):
+    """What cinemae says of one input; either a verdict or an error, never neither.
+
+    Attributes:
+        path: The input as it was named by the caller.
+        verdict: ``ai``, ``real`` or ``inconclusive`` (the probability lies in the abstention
+            band); None if the input was refused.
+        probability: Calibrated P(AI-generated), 0 to 1; None without a head for this backbone.
+        threshold: Decision threshold on the probability.
+        band: Abstention band: probabilities strictly inside are ``inconclusive``.
+        bits_per_dim: Mean conditional NLL of the semantic scale, bits a sub-pixel.
+        fine_bits_per_dim: The same of the fine scale.
+        fine_gap: Mean coding-cost gap of the fine scale, bits a sub-pixel: NLL minus the NLL that
+            the model expected.
+        width: Width in pixels, after orientation.
+        height: Height in pixels, after orientation.
+        format: File format as decoded, for example ``JPEG``; None for raw pixels.
+        file_bytes: Size of the file in bytes.
+        sha256: Hash of the file.
+        frames: Frames in the file; only the first is scored.
+        notes: What was done to the image on the way in, and what limits the verdict.
+        model: Fingerprint of head and MAEs.
+        seed: Seed of the masks.
+        seconds: Time for decoding and scoring.
+        error: The refusal, or None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    verdict: Label | None = None
+    probability: float | None = None
+    threshold: float | None = None
+    band: tuple[float, float] | None = None
+    bits_per_dim: float | None = None
+    fine_bits_per_dim: float | None = None
+    fine_gap: float | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    file_bytes: int | None = None
+    sha256: str | None = None
+    frames: int | None = None
+    notes: tuple[str, ...] = ()
+    model: str = ""
+    seed: int = 0
+    seconds: float = 0.0
+    error: ErrorInfo | None = None

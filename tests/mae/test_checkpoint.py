@@ -1,0 +1,128 @@
+"""Our own checkpoints: round trips, fingerprints, and no weight made up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.checkpoint import (
+    MAE,
+    CheckpointError,
+    CheckpointRecord,
+    build,
+    fingerprint,
+    load_mae,
+    read_record,
+    save_mae,
+)
+from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
+
+VIT = ViTMAEConfig(
+    image_size=16,
+    patch_size=4,
+    width=16,
+    depth=1,
+    heads=2,
+    mlp_width=32,
+    decoder_width=8,
+    decoder_depth=1,
+    decoder_heads=2,
+    decoder_mlp_width=16,
+    output="logistic",
+)
+CONV = ConvMAEConfig(width=8)
+
+
+def initialised(config: ViTMAEConfig | ConvMAEConfig, seed: int = 0) -> MAE:
+    mae = build(config)
+    mae.initialise(torch.Generator().manual_seed(seed))
+    return mae
+
+
+@pytest.mark.parametrize("config", [VIT, CONV], ids=["vit", "conv"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 0), (torch.float16, 1e-3)])
+def test_round_trip(
+    tmp_path: Path, config: ViTMAEConfig | ConvMAEConfig, dtype: torch.dtype, tolerance: float
+) -> None:
+    mae = initialised(config)
+    record = CheckpointRecord(architecture=config, licence="Apache-2.0", training={"steps": 3})
+    save_mae(tmp_path / "mae", mae, record, dtype)
+    loaded, read = load_mae(tmp_path / "mae")
+    assert read == record
+    assert not loaded.training
+    for name, tensor in mae.state_dict().items():
+        given = loaded.state_dict()[name]
+        assert given.dtype == torch.float32
+        assert given.device.type == "cpu"
+        torch.testing.assert_close(given, tensor, atol=tolerance, rtol=0)
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_noise_model_travels_along(tmp_path: Path) -> None:
+    record = CheckpointRecord(architecture=CONV, noise=NoiseModel(coefficients=(1.0, 0.5, 0.25)))
+    save_mae(tmp_path, initialised(CONV), record)
+    assert load_mae(tmp_path)[1].noise == record.noise
+
+
+def test_fingerprint_is_of_configuration_and_weights(tmp_path: Path) -> None:
+    mae = initialised(VIT)
+    first = fingerprint(mae)
+    assert len(first) == 16
+    save_mae(tmp_path, mae, CheckpointRecord(architecture=VIT), torch.float32)
+    assert fingerprint(load_mae(tmp_path)[0]) == first
+    assert fingerprint(initialised(VIT)) == first
+    assert fingerprint(initialised(VIT, seed=1)) != first
+    mae.config = VIT.model_copy(update={"norm_eps": 1e-5})
+    assert fingerprint(mae) != first
+    mae.config = VIT
+    with torch.no_grad():
+        mae.norm.bias[3] += 1e-6
+    assert fingerprint(mae) != first
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        load_mae(tmp_path)
+    (tmp_path / "config.json").write_text(CheckpointRecord(architecture=CONV).model_dump_json())
+    with pytest.raises(CheckpointError, match=r"no model\.safetensors"):
+        load_mae(tmp_path)
+
+
+def test_tensors_must_fit_exactly(tmp_path: Path) -> None:
+    save_mae(tmp_path, initialised(CONV), CheckpointRecord(architecture=CONV))
+    whole = load_file(tmp_path / "model.safetensors")
+    for tensors, reason in (
+        ({k: v for k, v in whole.items() if k != "head.bias"}, r"missing: \['head\.bias'\]"),
+        (whole | {"extra": torch.zeros(1)}, r"unexpected: \['extra'\]"),
+        (whole | {"head.bias": torch.zeros(2)}, r"other shape: \['head\.bias'\]"),
+    ):
+        save_file(tensors, tmp_path / "model.safetensors")
+        with pytest.raises(CheckpointError, match=reason):
+            load_mae(tmp_path)
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    save_mae(tmp_path, initialised(CONV), CheckpointRecord(architecture=CONV))
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match="not a readable safetensors"):
+        load_mae(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 2, "architecture": {"kind": "conv"}}', '{"x": 1}'])
+def test_other_configurations_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(CheckpointError, match="not a cinemae MAE configuration"):
+        read_record(tmp_path)
+
+
+def test_config_is_plain_json(tmp_path: Path) -> None:
+    save_mae(tmp_path, initialised(CONV), CheckpointRecord(architecture=CONV))
+    values = json.loads((tmp_path / "config.json").read_text())
+    assert values["format"] == 1
+    assert values["architecture"]["kind"] == "conv"

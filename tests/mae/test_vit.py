@@ -1,0 +1,147 @@
+"""The ViT masked autoencoder: what a mask means, and stored outputs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import random_batch, set_waves
+from torch import Tensor
+
+from cinemae.mae.config import ViTMAEConfig
+from cinemae.mae.vit import Attention, ViTMAE, patchify, sincos_positions, visible_index
+from cinemae.masks import PartitionMasks
+
+SETTINGS = {
+    "image_size": 16,
+    "patch_size": 4,
+    "width": 16,
+    "depth": 3,
+    "heads": 2,
+    "mlp_width": 32,
+    "decoder_width": 8,
+    "decoder_depth": 2,
+    "decoder_heads": 2,
+    "decoder_mlp_width": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def mae() -> ViTMAE:
+    model = ViTMAE(ViTMAEConfig(**SETTINGS)).eval().requires_grad_(False)
+    set_waves(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def batch() -> tuple[Tensor, Tensor]:
+    return random_batch(3, 16, (4, 4))
+
+
+def test_patchify_orders_rows_columns_colours() -> None:
+    images = torch.arange(2 * 3 * 4 * 6).reshape(2, 3, 4, 6)
+    patches = patchify(images, 2)
+    assert patches.shape == (2, 6, 12)
+    expected = [images[1, colour, row, column] for row in (2, 3) for column in (4, 5) for colour in range(3)]
+    assert patches[1, 5].tolist() == [int(value) for value in expected]
+
+
+def test_positions_are_zero_for_the_class_token_and_distinct() -> None:
+    table = torch.from_numpy(sincos_positions(16, (4, 6)))
+    assert table.shape == (25, 16)
+    assert not table[0].any()
+    assert len(table.unique(dim=0)) == 25
+    # The first half follows the column, the second the row.
+    assert torch.equal(table[1, :8], table[7, :8])
+    assert torch.equal(table[1, 8:], table[2, 8:])
+    assert not torch.equal(table[1, 8:], table[7, 8:])
+
+
+def test_visible_index_is_in_image_order() -> None:
+    hidden = torch.tensor([[True, False, True, False, False], [False, True, False, True, False]])
+    assert visible_index(hidden).tolist() == [[1, 3, 4], [0, 2, 4]]
+
+
+def test_unequal_masks_are_refused(mae: ViTMAE, batch: tuple[Tensor, Tensor]) -> None:
+    images, hidden = batch
+    hidden = hidden.clone()
+    hidden[1, hidden[1].nonzero()[0]] = False
+    with pytest.raises(ValueError, match="same number"):
+        mae(images, hidden)
+
+
+def test_hidden_patches_are_never_seen(mae: ViTMAE, batch: tuple[Tensor, Tensor]) -> None:
+    images, hidden = batch
+    covered = hidden.reshape(3, 1, 4, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    other = torch.where(covered, 100 * torch.randn(images.shape, generator=torch.manual_seed(0)), images)
+    assert torch.equal(mae(images, hidden), mae(other, hidden))
+    seen = torch.where(covered, images, images + 1)
+    assert not torch.allclose(mae(images, hidden), mae(seen, hidden), atol=1e-3)
+
+
+def test_a_batch_equals_its_images(mae: ViTMAE, batch: tuple[Tensor, Tensor]) -> None:
+    images, hidden = batch
+    together = mae(images, hidden)
+    apart = torch.cat([mae(images[i : i + 1], hidden[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, apart, atol=1e-6, rtol=0)
+
+
+def test_no_mask_equals_nothing_hidden(mae: ViTMAE, batch: tuple[Tensor, Tensor]) -> None:
+    tokens = mae.embed(batch[0])
+    nothing = torch.zeros(3, 16, dtype=torch.bool)
+    assert torch.equal(mae.encode(tokens)[-1], mae.encode(tokens, nothing)[-1])
+
+
+def test_the_encoder_does_not_care_for_the_order_of_its_tokens(
+    mae: ViTMAE, batch: tuple[Tensor, Tensor]
+) -> None:
+    tokens = mae.embed(batch[0])
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(1))
+    straight, shuffled = mae.encode(tokens)[-1], mae.encode(tokens[:, order])[-1]
+    torch.testing.assert_close(shuffled[:, 1:], straight[:, 1:][:, order], atol=1e-6, rtol=0)
+    torch.testing.assert_close(shuffled[:, 0], straight[:, 0], atol=1e-6, rtol=0)
+
+
+def test_middle_layers_are_the_blocks_outputs(mae: ViTMAE, batch: tuple[Tensor, Tensor]) -> None:
+    tokens = mae.embed(batch[0])
+    outputs = mae.encode(tokens, None, layers=(1, 3))
+    assert len(outputs) == 3
+    assert torch.equal(mae.norm(outputs[1]), outputs[2])
+    first = torch.cat([(mae.cls_token + mae.pos_embed[:, :1]).expand(3, -1, -1), tokens], dim=1)
+    assert torch.equal(outputs[0], mae.blocks[0](first))
+
+
+def test_attention_is_the_same_for_training_and_scoring() -> None:
+    attention = Attention(16, 4)
+    x = torch.randn(2, 7, 16, generator=torch.manual_seed(2))
+    with torch.no_grad():
+        fused = attention(x)
+    torch.testing.assert_close(attention(x), fused, atol=1e-6, rtol=0)
+
+
+def test_logistic_output_doubles_the_last_axis(batch: tuple[Tensor, Tensor]) -> None:
+    model = ViTMAE(ViTMAEConfig(**SETTINGS, output="logistic"))
+    assert model(*batch).shape == (3, 16, 96)
+
+
+def test_initialise_depends_on_the_generator_alone() -> None:
+    models = []
+    for _ in range(2):
+        models.append(ViTMAE(ViTMAEConfig(**SETTINGS)))
+        models[-1].initialise(torch.Generator().manual_seed(5))
+        torch.rand(3)
+    first, second = (model.state_dict() for model in models)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert first["cls_token"].std() == pytest.approx(0.02, rel=0.5)
+    assert not first["blocks.0.fc1.bias"].any()
+
+
+def test_golden_values(mae: ViTMAE) -> None:
+    images = torch.sin(torch.arange(2 * 3 * 16 * 16).float()).reshape(2, 3, 16, 16)
+    hidden = torch.from_numpy(PartitionMasks().hidden((4, 4), seed=0)[:2].reshape(2, 16))
+    latent = mae.encode(mae.embed(images), hidden)[-1]
+    torch.testing.assert_close(latent[1, :3, :3], torch.tensor(GOLDEN_LATENT), atol=1e-4, rtol=0)
+    torch.testing.assert_close(mae(images, hidden)[1, 5:8, :3], torch.tensor(GOLDEN_OUTPUT), atol=1e-4, rtol=0)
+
+
+GOLDEN_LATENT = []
+GOLDEN_OUTPUT = []

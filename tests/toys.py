@@ -1,0 +1,155 @@
+"""Toys that many tests share: pictures that differ as real and generated ones do, small MAEs, a head.
+
+Real pictures are 1/f noise at their own resolution; "AI" ones are the same noise, up-sampled twice
+as a generator's last layer does, so that a head can really learn the difference.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cinemae.data import AugmentConfig
+from cinemae.features.extractor import Backbone, FeatureExtractor
+from cinemae.features.spec import FeatureSpec, ScaleSpec
+from cinemae.fusion.fit import BranchConfig, FitConfig, fit_head
+from cinemae.fusion.head import FusionHead
+from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.checkpoint import CheckpointRecord, fingerprint, load_mae, save_mae
+from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
+from cinemae.mae.conv import ConvMAE
+from cinemae.mae.runtime import TorchRuntime
+from cinemae.mae.vit import ViTMAE
+from cinemae.masks import LatticeMasks, PartitionMasks
+
+SMALL_VIT = ViTMAEConfig(
+    width=24, depth=4, heads=2, mlp_width=48, decoder_width=16, decoder_depth=1, decoder_heads=2, decoder_mlp_width=32,
+    norm_eps=1e-6, output="logistic",
+)  # fmt: skip
+SMALL_CONV = ConvMAEConfig(width=8, encoder_blocks=1, decoder_blocks=1)
+SCALES = {
+    "semantic": ScaleSpec(view="resized", size=224, patch=16, masks=PartitionMasks(groups=4), layers=(2,)),
+    "fine": ScaleSpec(view="native", size=64, crops=2, patch=8, masks=LatticeMasks(phases=2)),
+}
+FIT = FitConfig(
+    local=BranchConfig(scales=("semantic", "fine"), groups=("likelihood", "error", "residual"), hidden=8),
+    global_=BranchConfig(scales=("semantic", "fine"), groups=("global",), hidden=4, dropout=0.5),
+    members=2, epochs=30, batch=16, rate=3e-3, held_out=0.34,
+)  # fmt: skip
+MILD = AugmentConfig(resize=0.0, blur=0.0, prior_jpeg=0.0, webp=0.0, qualities=(92, 98))
+
+
+def pink(seed: int, side: int = 96) -> np.ndarray:
+    """A smooth colour picture whose amplitude spectrum falls as 1/f, (side, side, 3) uint8."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    frequency[0, 0] = np.inf
+    noise = np.fft.rfft2(rng.normal(size=(4, side, side))) / frequency
+    channels = np.fft.irfft2(noise, s=(side, side))
+    mixed = channels[:1] + 0.3 * channels[1:]  # natural colours go together
+    scaled = 128 + rng.uniform(30, 50) * mixed / mixed.std()
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8).transpose(1, 2, 0).copy()
+
+
+def upsampled(seed: int, side: int = 96) -> np.ndarray:
+    """The same noise made at half the size and enlarged, (side, side, 3) uint8."""
+    return np.array(Image.fromarray(pink(seed, side // 2)).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def write_set(folder: Path, counts: dict[str, int], generator: str = "toygen") -> Path:
+    """Write GenImage's layout; two pictures of each source."""
+    for split, count in counts.items():
+        for kind, draw in (("ai", upsampled), ("nature", pink)):
+            place = folder / generator / split / kind
+            place.mkdir(parents=True)
+            for number in range(count):
+                name = f"{kind}-{split}-{number // 2}__{number}.png"
+                seed = 10_000 * (kind == "ai") + 1000 * (split == "val") + number
+                Image.fromarray(draw(seed)).save(place / name)
+    return folder
+
+
+def small_vit(seed: int = 0, config: ViTMAEConfig = SMALL_VIT) -> ViTMAE:
+    mae = ViTMAE(config)
+    mae.initialise(torch.Generator().manual_seed(seed))
+    return mae.eval().requires_grad_(False)
+
+
+def small_conv(seed: int = 0) -> ConvMAE:
+    mae = ConvMAE(SMALL_CONV)
+    mae.initialise(torch.Generator().manual_seed(seed))
+    return mae.eval().requires_grad_(False)
+
+
+def save_small(place: Path, mae: ViTMAE | ConvMAE, noise: NoiseModel | None = None) -> str:
+    """Save a checkpoint folder and return its path as text."""
+    save_mae(place, mae, CheckpointRecord(architecture=mae.config, noise=noise))
+    return str(place)
+
+
+def extractor_from(names: dict[str, str], spec: FeatureSpec) -> FeatureExtractor:
+    """An extractor of saved MAEs, tied by hand rather than by the code under test."""
+    backbones = {}
+    for scale in spec.scales:
+        mae, record = load_mae(Path(names[scale]))
+        backbones[scale] = Backbone(TorchRuntime(mae), fingerprint(mae), record.noise)
+    return FeatureExtractor(backbones, spec)
+
+
+@pytest.fixture(scope="session")
+def mae_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Checkpoint folders of a small MAE for each scale."""
+    place = tmp_path_factory.mktemp("maes")
+    return {"semantic": save_small(place / "vit", small_vit()), "fine": save_small(place / "conv", small_conv())}
+
+
+@pytest.fixture(scope="session")
+def extractor(mae_folders: dict[str, str]) -> FeatureExtractor:
+    """The small MAEs with the toy scales."""
+    return extractor_from(mae_folders, FeatureSpec(scales=SCALES))
+
+
+@pytest.fixture(scope="session")
+def toy_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 labelled pictures in GenImage's layout: 12 + 12 for training, 8 + 8 for validation."""
+    return write_set(tmp_path_factory.mktemp("toy") / "set", {"train": 12, "val": 8})
+
+
+@pytest.fixture(scope="session")
+def toy_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs of two sources, 12 and 4 of them."""
+    place = tmp_path_factory.mktemp("photos")
+    for source, count in (("large", 12), ("small", 4)):
+        (place / source).mkdir()
+        for number in range(count):
+            Image.fromarray(pink(50_000 + 100 * count + number)).save(place / source / f"{number:02d}.png")
+    return place
+
+
+@pytest.fixture(scope="session")
+def toy_features(extractor: FeatureExtractor) -> tuple[np.ndarray, np.ndarray]:
+    """Features and labels of 16 + 16 pictures that are in no folder."""
+    rows = [extractor.extract(draw(90_000 + n)).features for draw in (pink, upsampled) for n in range(16)]
+    return np.stack(rows), np.repeat([0, 1], 16)
+
+
+@pytest.fixture(scope="session")
+def head(extractor: FeatureExtractor, mae_folders: dict[str, str], toy_features: tuple[np.ndarray, np.ndarray]) -> FusionHead:
+    """A head that was trained on the toy pictures."""
+    features, labels = toy_features
+    sources = np.array([f"s{number}" for number in range(len(labels))])
+    held_out = np.arange(len(labels)) % 3 == 0
+    prints = {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
+    return fit_head(features, labels, sources, held_out, extractor.spec, prints, mae_folders, FIT).head
+
+
+@pytest.fixture(scope="session")
+def head_folder(head: FusionHead, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The saved head."""
+    place = tmp_path_factory.mktemp("head")
+    head.save(place)
+    return place
