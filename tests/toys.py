@@ -17,7 +17,7 @@ from cinemae.data import AugmentConfig
 from cinemae.features.extractor import Backbone, FeatureExtractor
 from cinemae.features.spec import FeatureSpec, ScaleSpec
 from cinemae.fusion.fit import BranchConfig, FitConfig, fit_head
-from cinemae.fusion.head import FusionHead
+from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.checkpoint import CheckpointRecord, fingerprint, load_mae, save_mae
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
@@ -71,6 +71,30 @@ def write_set(folder: Path, counts: dict[str, int], generator: str = "toygen") -
                 seed = 10_000 * (kind == "ai") + 1000 * (split == "val") + number
                 Image.fromarray(draw(seed)).save(place / name)
     return folder
+
+
+def head_of(seed: int = 0, **settings: object) -> FusionHead:
+    """A head of 12 features (8 local, 4 global) and 3 members with random weights."""
+    rng = np.random.default_rng(seed)
+    names = tuple(f"fine.likelihood.x{n}" for n in range(8)) + tuple(f"fine.global.x{n}" for n in range(4))
+    weights: dict[str, np.ndarray] = {"center": rng.normal(size=12), "spread": rng.uniform(0.5, 2, 12)}
+    for branch, index, hidden in (("local", np.arange(8), 5), ("global", np.arange(8, 12), 2)):
+        weights |= {
+            f"{branch}.index": index,
+            f"{branch}.in": rng.normal(size=(3, len(index), hidden)).astype(np.float32),
+            f"{branch}.in_bias": rng.normal(size=(3, hidden)).astype(np.float32),
+            f"{branch}.out": rng.normal(size=(3, hidden)).astype(np.float32),
+            f"{branch}.out_bias": rng.normal(size=3).astype(np.float32),
+        }
+    values = {
+        "spec": FeatureSpec(scales={"fine": SCALES["fine"]}, names=names),
+        "backbones": {"fine": "0123456789abcdef"},
+        "backbone_names": {"fine": "cinemae/conv-fine"},
+        "members": 3,
+        "hidden": {"local": 5, "global": 2},
+        "gate": 0.3,
+    }
+    return FusionHead(HeadConfig.model_validate(values | settings), weights)
 
 
 def small_vit(seed: int = 0, config: ViTMAEConfig = SMALL_VIT) -> ViTMAE:

@@ -18,6 +18,7 @@ from cinemae.data import (
     manifest_hash,
     short_sides,
 )
+from cinemae.detector import Detector, build_extractor
 from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.mae.runtime import Precision
@@ -79,18 +80,22 @@ def evaluate_heads(
         progress: Wraps the iteration over images.
 
     Raises:
-        HeadError: If the heads differ in features or MAEs.
+        HeadError: If the heads differ in features or MAEs, or an MAE is no longer the one they were
+            trained on.
     """
-    first = next(iter(heads.values())).config
+    any_head = next(iter(heads.values()))
+    first = any_head.config
     for name, head in heads.items():
         if (head.config.spec, head.config.backbones) != (first.spec, first.backbones):
             raise HeadError(f"{name}: heads evaluated together must share features and MAEs")
     extractor = ExtractorConfig(
         backbone_names=first.backbone_names, spec=first.spec, precision=precision, device=device
     )
+    # Fails before anything is measured, and filed, under the fingerprint of another MAE.
+    names = dict(first.backbone_names)
+    Detector(build_extractor(names, first.spec, device=device, precision=precision), any_head)
     place = cache_path(cache, extractor, first.backbones)
-    readable, sides = short_sides(images)
-    equalisers = fit_sizes(readable, sides)
+    equalisers = fit_sizes(*short_sides(images)) if set(protocols) - {"raw"} else {}
     tables: dict[str, dict[str, EvaluationTable]] = {name: {} for name in heads}
     refused: dict[str, None] = {}
     for protocol in protocols:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import ks_2samp
 
 from cinemae.data.manifest import LabelledImage
 from cinemae.data.seeding import rng_for
-from cinemae.data.sizes import SizeEqualiser, fit_sizes
+from cinemae.data.sizes import SizeEqualiser, fit_sizes, short_sides
 
 _RNG = np.random.default_rng(0)
 NATURE = _RNG.integers(200, 600, 1500).tolist()
@@ -84,3 +85,18 @@ def test_bad_sizes_are_refused() -> None:
         SizeEqualiser.fit([0], [1])
     with pytest.raises(ValueError, match=r"shorter|longer"):
         fit_sizes([image("g", 1)], [])
+
+
+def test_short_sides_come_from_headers_and_leave_out_what_has_none(tmp_path: Path) -> None:
+    def image(name: str) -> LabelledImage:
+        return LabelledImage(path=tmp_path / name, label=0, generator="g", source=name, split="train")
+
+    Image.new("RGB", (70, 50)).save(tmp_path / "wide.png")
+    Image.new("L", (40, 90)).save(tmp_path / "tall.jpg")
+    (tmp_path / "text.png").write_text("no picture")
+    whole = (tmp_path / "wide.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) - 20])  # its header is whole
+    images = [image(name) for name in ("wide.png", "text.png", "tall.jpg", "missing.png", "cut.png")]
+    readable, sides = short_sides(images)
+    assert [i.path.name for i in readable] == ["wide.png", "tall.jpg", "cut.png"]
+    assert sides == [50, 40, 50]

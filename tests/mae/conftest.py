@@ -1,65 +1,14 @@
-"""Reference networks: transformers' own ViT-MAE with random weights, saved as on the hub."""
+"""transformers' ViT-MAE as the oracle of this folder's tests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
-SMALL = {
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "image_size": 32,
-    "patch_size": 4,
-    "decoder_hidden_size": 24,
-    "decoder_num_hidden_layers": 2,
-    "decoder_num_attention_heads": 3,
-    "decoder_intermediate_size": 48,
-}
-"""A ViT-MAE of 64 patches that runs in milliseconds."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """transformers' model, the folder it was saved in, and what it says of one batch.
-
-    Attributes:
-        model: ``ViTMAEForPreTraining`` in evaluation mode.
-        folder: What ``save_pretrained`` wrote.
-    """
-
-    model: Any
-    folder: Path
-
-    @torch.inference_mode()
-    def run(self, images: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Return logits, latent in image order (class token first) and loss under ``hidden``."""
-        ranks = torch.rand(hidden.shape, generator=torch.Generator().manual_seed(7)) + hidden.float()
-        out = self.model(images, noise=ranks)
-        assert torch.equal(out.mask.bool(), hidden)
-        latent = self.model.vit(images, noise=ranks).last_hidden_state
-        visible = latent.shape[1] - 1
-        order = ranks.argsort(dim=1)[:, :visible].argsort(dim=1)
-        patches = latent[:, 1:].gather(1, order[..., None].expand(-1, -1, latent.shape[-1]))
-        return out.logits, torch.cat([latent[:, :1], patches], dim=1), float(out.loss)
-
-
-def fill(model: nn.Module, seed: int) -> None:
-    """Give every tensor random values of a size at which activations stay near one."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, tensor in model.named_parameters():
-        tensor.data.normal_(0, 0.05 if tensor.shape[-1] < 512 else 0.025, generator=generator)
-        if "norm" in name and name.endswith("weight"):
-            tensor.data.add_(1)
+from references import SMALL, Reference, fill
 
 
 @pytest.fixture(scope="session")
@@ -85,28 +34,3 @@ def make_reference(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Re
 def small_reference(make_reference: Callable[..., Reference]) -> Reference:
     """The small network with raw pixel targets."""
     return make_reference(**SMALL)
-
-
-def random_batch(count: int, side: int, grid: tuple[int, int], seed: int = 3) -> tuple[Tensor, Tensor]:
-    """Return normalised images and a mask that hides three quarters, another one for each image."""
-    rng = np.random.default_rng(seed)
-    images = torch.from_numpy(rng.standard_normal((count, 3, side, side)).astype(np.float32))
-    patches = grid[0] * grid[1]
-    hidden: NDArray[np.bool_] = np.ones((count, patches), dtype=bool)
-    for row in hidden:
-        row[rng.permutation(patches)[: patches // 4]] = False
-    return images, torch.from_numpy(hidden)
-
-
-def set_waves(module: nn.Module) -> None:
-    """Fill a network with a formula, so that golden values depend on no random generator."""
-    with torch.no_grad():
-        for number, (name, tensor) in enumerate(module.named_parameters()):
-            wave = torch.sin(torch.arange(tensor.numel(), dtype=torch.float64) ** 2 * 0.7 + number)
-            if tensor.ndim > 1:
-                wave *= (2 / tensor[0].numel()) ** 0.5
-            elif "norm" in name and name.endswith("weight"):
-                wave = 1 + 0.1 * wave
-            else:
-                wave *= 0.1
-            tensor.copy_(wave.reshape(tensor.shape))

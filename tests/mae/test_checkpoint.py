@@ -46,9 +46,7 @@ def initialised(config: ViTMAEConfig | ConvMAEConfig, seed: int = 0) -> MAE:
 
 @pytest.mark.parametrize("config", [VIT, CONV], ids=["vit", "conv"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 0), (torch.float16, 1e-3)])
-def test_round_trip(
-    tmp_path: Path, config: ViTMAEConfig | ConvMAEConfig, dtype: torch.dtype, tolerance: float
-) -> None:
+def test_round_trip(tmp_path: Path, config: ViTMAEConfig | ConvMAEConfig, dtype: torch.dtype, tolerance: float) -> None:
     mae = initialised(config)
     record = CheckpointRecord(architecture=config, licence="Apache-2.0", training={"steps": 3})
     save_mae(tmp_path / "mae", mae, record, dtype)

@@ -6,12 +6,12 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
 import pytest
 import torch
-from conftest import SMALL, Reference, random_batch
 from huggingface_hub import errors
 from safetensors.torch import load_file
 
@@ -22,6 +22,7 @@ from cinemae.mae.errors import CheckpointError, LicenceWarning
 from cinemae.mae.files import sha256
 from cinemae.mae.load import cached, load_backbone
 from cinemae.mae.registry import KnownCheckpoint
+from references import SMALL, WIDTH_OF_BASE, Reference, random_batch, to_meta
 
 COMMIT = "a" * 40
 
@@ -95,9 +96,7 @@ def test_hub_folder(small_reference: Reference) -> None:
     assert loaded.licence == "unknown"
     assert loaded.record.architecture == loaded.mae.config
     images, hidden = random_batch(1, 32, (8, 8))
-    torch.testing.assert_close(
-        loaded.mae(images, hidden), small_reference.run(images, hidden)[0], atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(loaded.mae(images, hidden), small_reference.run(images, hidden)[0], atol=1e-5, rtol=0)
     assert load_backbone(small_reference.folder, target="patch_norm").fingerprint != loaded.fingerprint
 
 
@@ -115,24 +114,28 @@ def test_shipped_name(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert cached("cinemae/conv-fine") == "shipped"
     shutil.rmtree(own_folder)
     assert cached("cinemae/conv-fine") == "missing"
-    with pytest.raises(CheckpointError, match="config.json"):
+    with pytest.raises(CheckpointError, match=r"config\.json"):
         load_backbone("cinemae/conv-fine")
 
 
-def test_meta_file_warns_of_its_licence(make_reference: Callable[..., Reference], tmp_path: Path) -> None:
+def test_meta_file(make_reference: Callable[..., Reference], tmp_path: Path) -> None:
     path = tmp_path / "mae_visualize_vit_base.pth"
-    torch.save({"model": {"patch_embed.proj.weight": torch.zeros(768, 3, 16, 16)}}, path)
-    with pytest.raises(CheckpointError, match="only the encoder"):
-        load_backbone(path)
-    with pytest.raises(CheckpointError, match="download https://dl.fbaipublicfiles.com/mae/visualize"):
+    torch.save({"model": to_meta(make_reference(**WIDTH_OF_BASE))}, path)
+    with pytest.warns(LicenceWarning, match=r"mae_visualize_vit_base\.pth: CC-BY-NC-4\.0.*no commercial use"):
+        loaded = load_backbone(path)
+    assert loaded.licence == "CC-BY-NC-4.0"
+    assert loaded.record.architecture.target == "raw"
+    assert load_backbone(path, target="patch_norm").record.architecture.target == "patch_norm"
+
+
+def test_meta_names_without_a_file_say_what_to_do() -> None:
+    with pytest.raises(CheckpointError, match=r"download https://dl\.fbaipublicfiles\.com/mae/visualize"):
         load_backbone("mae_visualize_vit_large.pth")
     with pytest.raises(CheckpointError, match=r"only the encoder.*mae_visualize_vit_huge\.pth"):
         load_backbone("mae_pretrain_vit_huge.pth")
 
 
-def test_hub_id_from_the_cache(
-    hub_cache: Path, small_reference: Reference, known_small: KnownCheckpoint
-) -> None:
+def test_hub_id_from_the_cache(hub_cache: Path, small_reference: Reference, known_small: KnownCheckpoint) -> None:
     assert cached("someone/small") == "not cached"
     put_in_cache(hub_cache, "someone/small", small_reference.folder)
     assert cached("someone/small") == "cached"
@@ -145,9 +148,7 @@ def test_hub_id_from_the_cache(
         assert load_backbone("someone/small", offline=True).fingerprint == loaded.fingerprint
 
 
-def test_a_local_copy_is_recognised_by_its_hash(
-    small_reference: Reference, known_small: KnownCheckpoint
-) -> None:
+def test_a_local_copy_is_recognised_by_its_hash(small_reference: Reference, known_small: KnownCheckpoint) -> None:
     with pytest.warns(LicenceWarning):
         assert load_backbone(small_reference.folder).licence == "CC-BY-NC-4.0"
 
@@ -157,7 +158,7 @@ def test_a_replaced_file_is_refused(
 ) -> None:
     place = put_in_cache(hub_cache, "someone/small", small_reference.folder)
     shutil.copy(make_reference(seed=1, **SMALL).folder / "model.safetensors", place)
-    with pytest.raises(CheckpointError, match="sha256.*damaged or"):
+    with pytest.raises(CheckpointError, match=r"sha256.*damaged or"):
         load_backbone("someone/small", offline=True)
     with pytest.warns(LicenceWarning):
         assert load_backbone("someone/small", offline=True, revision="main").licence == "CC-BY-NC-4.0"
@@ -193,14 +194,7 @@ def test_offline_without_a_copy_says_what_to_do(hub_cache: Path) -> None:
 
 def response(status: int) -> Any:
     """The smallest thing that the hub's error classes accept as a response."""
-
-    class Response:
-        status_code = status
-        headers: dict[str, str] = {}
-        request = None
-        text = ""
-
-    return Response()
+    return SimpleNamespace(status_code=status, headers={}, request=None, text="")
 
 
 @pytest.mark.parametrize(
@@ -216,9 +210,7 @@ def response(status: int) -> Any:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_errors_of_the_hub_become_ours(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, advice: str
-) -> None:
+def test_errors_of_the_hub_become_ours(monkeypatch: pytest.MonkeyPatch, error: Exception, advice: str) -> None:
     def fail(*_: Any, **__: Any) -> str:
         raise error
 
@@ -253,10 +245,10 @@ def test_unknown_names_are_refused_without_the_network(hub_cache: Path, name: st
 
 
 def test_folders_and_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="config.json"):
+    with pytest.raises(CheckpointError, match=r"config\.json"):
         load_backbone(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="neither ours.*nor the hub's"):
+    with pytest.raises(CheckpointError, match=r"neither ours.*nor the hub's"):
         load_backbone(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="give the folder"):

@@ -10,25 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Reference, random_batch
 from torch import Tensor
 
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.meta import load_meta
+from references import WIDTH_OF_BASE, Reference, random_batch, to_meta
 
-WIDTH_OF_BASE = {
-    "hidden_size": 768,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 12,
-    "intermediate_size": 96,
-    "image_size": 32,
-    "patch_size": 8,
-    "decoder_hidden_size": 64,
-    "decoder_num_hidden_layers": 1,
-    "decoder_num_attention_heads": 16,
-    "decoder_intermediate_size": 48,
-    "layer_norm_eps": 1e-6,
-}
 VISUALIZE = "mae_visualize_vit_base.pth"
 
 
@@ -39,28 +26,7 @@ def reference(make_reference: Callable[..., Reference]) -> Reference:
 
 @pytest.fixture(scope="module")
 def state(reference: Reference) -> dict[str, Tensor]:
-    """transformers' weights under Meta's names, as the published converter has it, backwards."""
-    given: dict[str, Tensor] = reference.model.state_dict()
-    renamed: dict[str, Tensor] = {}
-    for name, tensor in given.items():
-        for old, new in (
-            (r"^vit\.embeddings\.patch_embeddings\.projection", "patch_embed.proj"),
-            (r"^vit\.embeddings\.position_embeddings", "pos_embed"),
-            (r"^vit\.embeddings\.cls_token", "cls_token"),
-            (r"^vit\.layers\.", "blocks."),
-            (r"^vit\.layernorm", "norm"),
-            (r"^decoder\.decoder_layers\.", "decoder_blocks."),
-            (r"^decoder\.", ""),
-            (r"layernorm_before", "norm1"),
-            (r"layernorm_after", "norm2"),
-            (r"attention\.o_proj", "attn.proj"),
-        ):
-            name = re.sub(old, new, name)
-        renamed[name] = tensor
-    for name in [name for name in renamed if "attention.q_proj" in name]:
-        parts = [renamed.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
-        renamed[name.replace("attention.q_proj", "attn.qkv")] = torch.cat(parts)
-    return renamed
+    return to_meta(reference)
 
 
 def test_parity(reference: Reference, state: dict[str, Tensor], tmp_path: Path) -> None:
@@ -73,9 +39,7 @@ def test_parity(reference: Reference, state: dict[str, Tensor], tmp_path: Path) 
     assert not mae.training
 
 
-@pytest.mark.parametrize(
-    ("name", "target"), [(VISUALIZE, "raw"), ("mae_pretrain_vit_base_full.pth", "patch_norm")]
-)
+@pytest.mark.parametrize(("name", "target"), [(VISUALIZE, "raw"), ("mae_pretrain_vit_base_full.pth", "patch_norm")])
 def test_the_name_says_the_target(state: dict[str, Tensor], tmp_path: Path, name: str, target: str) -> None:
     torch.save({"model": state}, tmp_path / name)
     assert load_meta(tmp_path / name).config.target == target
@@ -84,7 +48,7 @@ def test_the_name_says_the_target(state: dict[str, Tensor], tmp_path: Path, name
 def test_an_unknown_name_needs_a_target(state: dict[str, Tensor], tmp_path: Path) -> None:
     path = tmp_path / "checkpoint-799.pth"
     torch.save(state, path)
-    with pytest.raises(CheckpointError, match="target='raw'.*target='patch_norm'"):
+    with pytest.raises(CheckpointError, match=r"target='raw'.*target='patch_norm'"):
         load_meta(path)
     assert load_meta(path, target="patch_norm").config.target == "patch_norm"
 

@@ -3,7 +3,7 @@
 from cinemae.data.equalise import AlignParams, AugmentConfig, Protocol, align, augment, rng_for
 from cinemae.data.manifest import LabelledImage, ManifestError, manifest_hash, read_images, read_photos
 from cinemae.data.metrics import EvaluationTable, GeneratorRow, MeanRow, evaluate_scores
-from cinemae.data.sizes import SizeEqualiser, fit_sizes
+from cinemae.data.sizes import SizeEqualiser, fit_sizes, short_sides
 from cinemae.data.split import split_by_source
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "read_images",
     "read_photos",
     "rng_for",
+    "short_sides",
     "split_by_source",
 ]

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cinemae.data.manifest import LabelledImage
+from cinemae.images import ImageError, header_size
 
 
 class SizeEqualiser(BaseModel):
@@ -100,3 +101,25 @@ def fit_sizes(
             raise ValueError(f"sizes can't be equalised: {name} has no {'ai' if real else 'real'} images")
         fitted[generator] = SizeEqualiser.fit(ai, real)
     return {image.generator: fitted["" if pooled else image.generator] for image in images}
+
+
+def short_sides(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], list[int]]:
+    """Read the short sides of images from their headers; nothing is decoded.
+
+    Args:
+        images: The images.
+
+    Returns:
+        The images whose header can be read, in order, and their short sides in pixels. The others
+        are left out here and refused by name when they are measured.
+    """
+    readable, sides = [], []
+    for image in images:
+        try:
+            side = min(header_size(image.path))
+        except ImageError:
+            continue
+        if side > 0:
+            readable.append(image)
+            sides.append(side)
+    return readable, sides

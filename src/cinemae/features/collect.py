@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,12 @@ from pydantic import BaseModel, ConfigDict
 from cinemae.data import AlignParams, AugmentConfig, LabelledImage, Protocol, SizeEqualiser, align, augment, rng_for
 from cinemae.features.cache import FeatureCache
 from cinemae.features.spec import FeatureSpec
-from cinemae.images import ImageError, load_image
+from cinemae.images import ImageError, header_size, load_image
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.mae.runtime import Precision
+
+if TYPE_CHECKING:
+    from cinemae.features.extractor import FeatureExtractor
 
 SAVE_EVERY = 64
 
@@ -96,15 +99,23 @@ _worker: dict[str, Any] = {}
 
 
 def _start(config: ExtractorConfig, cache: Path) -> None:
-    import torch
+    _worker.update(config=config, cache=FeatureCache(cache))
 
-    from cinemae.detector import build_extractor
 
-    torch.set_num_threads(1)
-    _worker["extractor"] = build_extractor(
-        dict(config.backbone_names), config.spec, device=config.device, precision=config.precision
-    )
-    _worker["cache"] = FeatureCache(cache)
+def _extractor() -> FeatureExtractor:
+    """Build this process's extractor when something must be measured; a run from the cache never does."""
+    if "extractor" not in _worker:
+        import torch
+
+        from cinemae.detector import build_extractor
+
+        torch.set_num_threads(1)
+        config: ExtractorConfig = _worker["config"]
+        _worker["extractor"] = build_extractor(
+            dict(config.backbone_names), config.spec, device=config.device, precision=config.precision
+        )
+    extractor: FeatureExtractor = _worker["extractor"]
+    return extractor
 
 
 def _measure(job: Job) -> tuple[str, FloatArray, bool] | str:
@@ -113,22 +124,19 @@ def _measure(job: Job) -> tuple[str, FloatArray, bool] | str:
         data = job.image.path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         cache: FeatureCache = _worker["cache"]
-        image = None
+        name = str(job.image.path)
         size = ""
         if job.equaliser is not None:
-            image = load_image(data, name=str(job.image.path))
             draw = rng_for(job.variant.seed, f"{sha256}/side")
-            side = job.equaliser.side(min(image.pixels.shape[:2]), job.image.label, draw)
-            size = str(side)
+            size = str(job.equaliser.side(min(header_size(data, name=name)), job.image.label, draw))
         key = f"{sha256}/{hashlib.sha256(job.variant.model_dump_json().encode()).hexdigest()[:16]}/{size}"
         found = cache.get(key)
         if found is not None:
             return key, found, False
-        image = image or load_image(data, name=str(job.image.path))
-        pixels = job.variant.apply(image.pixels, sha256, int(size) if size else None)
-        return key, _worker["extractor"].extract(pixels).features, True
+        pixels = job.variant.apply(load_image(data, name=name).pixels, sha256, int(size) if size else None)
     except (ImageError, OSError) as error:
         return str(error)
+    return key, _extractor().extract(pixels).features, True
 
 
 def cache_path(folder: Path, config: ExtractorConfig, fingerprints: dict[str, str]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cinemae.likelihood.distributions import Family
 from cinemae.masks import LatticeMasks, PartitionMasks, SchemeConfig
@@ -30,7 +30,8 @@ class ScaleSpec(BaseModel):
         crops: Number of native crops; features are averaged over them.
         patch: Side in pixels of the patches whose statistics are taken.
         masks: The mask scheme.
-        layers: Middle encoder blocks (from 1) whose pooled features join the last one's; ViT only.
+        layers: Middle encoder blocks (from 1, rising) whose pooled features join the last one's;
+            ViT only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +43,14 @@ class ScaleSpec(BaseModel):
     patch: int = Field(ge=1)
     masks: SchemeConfig
     layers: tuple[int, ...] = ()
+
+    @field_validator("layers")
+    @classmethod
+    def _rising(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
+        # The encoder gives its blocks' outputs in their own order: names in another would lie.
+        if list(layers) != sorted({*layers} - {0}):
+            raise ValueError(f"layers must be rising numbers from 1 on, got {layers}")
+        return layers
 
 
 class FeatureSpec(BaseModel):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cinemae.features.spec import LOCAL_GROUPS, FeatureSpec, Group
-from cinemae.fusion.head import BRANCHES, FusionHead, HeadConfig
+from cinemae.fusion.head import BRANCHES, FusionHead, HeadConfig, sigmoid
 from cinemae.likelihood.conditional import FloatArray
 
 Floats = NDArray[np.float64]
@@ -227,7 +227,7 @@ def _finish(
 
     raw = head.logits(features)
     temperature, bias = platt(raw, labels, weights)
-    p = 1 / (1 + np.exp(-(raw / temperature + bias)))
+    p = sigmoid(raw / temperature + bias)
     threshold = best_threshold(p, labels, weights)
     low = min(float(weighted_quantile(p[labels == 1], weights[labels == 1], config.false_alarms)), threshold)
     high = max(float(weighted_quantile(p[labels == 0], weights[labels == 0], 1 - config.false_alarms)), threshold)
@@ -261,7 +261,7 @@ def platt(logits: Floats, labels: NDArray[np.int64], weights: Floats, steps: int
     slope, bias = 1.0, 0.0
     design = np.stack([logits, np.ones_like(logits)], axis=1)
     for _ in range(steps):
-        p = 1 / (1 + np.exp(-(slope * logits + bias)))
+        p = sigmoid(slope * logits + bias)
         gradient = design.T @ (weights * (p - labels)) + 1e-3 * np.array([slope - 1, bias])
         curvature = (design * (weights * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
         step = np.linalg.solve(curvature, gradient)

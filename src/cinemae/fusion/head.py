@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from cinemae.features.spec import FeatureSpec
@@ -55,7 +56,7 @@ class HeadConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: int = Field(default=1, ge=1, le=1)
-    model_type: str = "cinemae-head"
+    model_type: Literal["cinemae-head"] = "cinemae-head"
     spec: FeatureSpec
     backbones: dict[str, str]
     backbone_names: dict[str, str]
@@ -89,14 +90,38 @@ class FusionHead:
     """
 
     def __init__(self, config: HeadConfig, weights: dict[str, NDArray[Any]]) -> None:
+        """Tie weights to their configuration.
+
+        Raises:
+            HeadError: If they do not fit it, or are not finite.
+        """
         self.config, self.weights = config, weights
         wanted = {"center", "spread"} | {
             f"{branch}.{part}" for branch in BRANCHES for part in ("index", "in", "in_bias", "out", "out_bias")
         }
         if weights.keys() != wanted:
             raise HeadError(f"head weights differ from what is needed: {sorted(weights.keys() ^ wanted)}")
-        if len(weights["center"]) != len(config.spec.names):
-            raise HeadError(f"{len(weights['center'])} standardised features for {len(config.spec.names)} names")
+        total = len(config.spec.names)
+        if weights["center"].shape != (total,) or weights["spread"].shape != (total,):
+            raise HeadError(f"{len(weights['center'])} standardised features for {total} names")
+        for branch in BRANCHES:
+            self._check_branch(branch, total)
+        if odd := [name for name, array in weights.items() if not np.isfinite(array).all()]:
+            raise HeadError(f"head weights that are not finite: {odd}")
+
+    def _check_branch(self, branch: str, total: int) -> None:
+        index, members, hidden = self.weights[f"{branch}.index"], self.config.members, self.config.hidden.get(branch)
+        if not np.issubdtype(index.dtype, np.integer) or index.ndim != 1 or ((index < 0) | (index >= total)).any():
+            raise HeadError(f"{branch}.index does not point at the {total} features")
+        shapes: dict[str, tuple[Any, ...]] = {
+            "in": (members, len(index), hidden),
+            "in_bias": (members, hidden),
+            "out": (members, hidden),
+            "out_bias": (members,),
+        }
+        for part, shape in shapes.items():
+            if (given := self.weights[f"{branch}.{part}"].shape) != shape:
+                raise HeadError(f"{branch}.{part} has shape {given}, the configuration says {shape}")
 
     def branch_logits(self, features: FloatArray) -> dict[str, NDArray[np.float64]]:
         """Return each branch's uncalibrated logits, gate not applied.
@@ -127,7 +152,7 @@ class FusionHead:
 
     def probabilities(self, features: FloatArray) -> NDArray[np.float64]:
         """Return P(AI-generated), (images,)."""
-        return 1 / (1 + np.exp(-self.logits(features)))
+        return sigmoid(self.logits(features))
 
     def decide(self, probability: float, threshold: float | None = None) -> Label:
         """Turn a probability into a verdict; an explicit threshold switches the abstention band off."""
@@ -163,6 +188,17 @@ class FusionHead:
             config = HeadConfig.model_validate_json((place / CONFIG_FILE).read_text())
             return cls(config, load_file(place / WEIGHTS_FILE))
         except FileNotFoundError as error:
-            raise HeadError(f"{place}: not a cinemae head: {error.filename or error} is missing") from error
-        except ValidationError as error:
+            missing = CONFIG_FILE if not (place / CONFIG_FILE).exists() else WEIGHTS_FILE
+            raise HeadError(f"{place}: not a cinemae head: {missing} is missing") from error
+        except (ValidationError, UnicodeDecodeError) as error:
             raise HeadError(f"{place / CONFIG_FILE}: not a cinemae head: {error}") from error
+        except SafetensorError as error:
+            raise HeadError(f"{place / WEIGHTS_FILE}: damaged: {error}") from error
+        except HeadError as error:
+            raise HeadError(f"{place}: {error}") from error
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)) without overflow."""
+    out: NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits))
+    return out

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Family = Literal["gaussian", "laplace", "logistic"]
 FAMILIES: tuple[Family, ...] = ("gaussian", "laplace", "logistic")
 
@@ -51,12 +52,13 @@ def entropy(mean: ArrayLike, variance: ArrayLike, family: Family = "logistic") -
     return logistic_entropy(mu, logistic_scale(var))
 
 
-def logistic_scale(variance: FloatArray) -> FloatArray:
+def logistic_scale(variance: Floats) -> FloatArray:
     """Return the scale of the logistic with this variance, kept in [MIN_SCALE, MAX_SCALE] levels."""
-    return np.clip(np.sqrt(variance / LOGISTIC_VARIANCE), MIN_SCALE, MAX_SCALE).astype(np.float32)
+    scale: FloatArray = np.clip(np.sqrt(variance / LOGISTIC_VARIANCE), MIN_SCALE, MAX_SCALE).astype(np.float32)
+    return scale
 
 
-def logistic_nll(values: FloatArray, mean: FloatArray, scale: FloatArray) -> FloatArray:
+def logistic_nll(values: Floats, mean: Floats, scale: Floats) -> FloatArray:
     """Return the NLL of the discretised logistic.
 
     With a = (x - mu + 1/2) / s and b = (x - mu - 1/2) / s, the bin's mass is
@@ -78,16 +80,16 @@ def logistic_entropy(mean: FloatArray, scale: FloatArray) -> FloatArray:
     """
     mu = np.clip(mean, 0.0, 255.0)
     mu = np.minimum(mu, 255.0 - mu)  # the distribution is symmetric about 127.5
+    mu, scale = np.broadcast_arrays(mu, scale)
+    out = np.empty(mu.shape, dtype=np.float32)
     wide = scale >= _TABLE_MAX_SCALE
-    out = np.empty(np.broadcast(mu, scale).shape, dtype=np.float32)
-    mu, scale = (np.broadcast_to(part, out.shape) for part in (mu, scale))
     out[wide] = _wide_entropy(mu[wide], scale[wide])
     out[~wide] = _table_entropy(mu[~wide], scale[~wide])
     return out
 
 
 _TABLE_MAX_SCALE = 4.0
-_TABLE_STEPS_A_LEVEL = 16
+_TABLE_STEPS_A_LEVEL = 32  # at the tightest scale the entropy peaks within a fifth of a level of x.5
 _TABLE_EDGE = 40  # levels from an end within which a table's scale can feel it
 _TABLE_LOG_SCALES = np.linspace(np.log(MIN_SCALE), np.log(_TABLE_MAX_SCALE), 64)
 
@@ -132,9 +134,10 @@ def _wide_entropy(mean: FloatArray, scale: FloatArray) -> FloatArray:
         bounds.append((u, -u * _softplus(-z) + v * _softplus(z) - 2 * u))
     (u0, f0), (u1, f1) = bounds
     # Integral of log u + log(1 - u): u log u - u - (1 - u) log(1 - u) - u, up to a constant.
-    return (total + (u1 - u0) * (np.log(scale) + 1 / (72 * scale**2)) - (f1 - f0)).astype(np.float32)
+    nats: FloatArray = (total + (u1 - u0) * (np.log(scale) + 1 / (72 * scale**2)) - (f1 - f0)).astype(np.float32)
+    return nats
 
 
-def _softplus(x: FloatArray) -> FloatArray:
+def _softplus(x: Floats) -> FloatArray:
     """log(1 + exp(x)) without overflow."""
     return cast(FloatArray, np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))

@@ -162,9 +162,7 @@ def _fetch(name: str, known: KnownCheckpoint | None, revision: str | None, offli
     """Return the folder of a hub checkpoint, downloaded if need be."""
     if known is not None and known.source == "meta":
         if known.encoder_only:
-            raise CheckpointError(
-                f"{name}: has only the encoder, it is refused; {known.instead} has the decoder too"
-            )
+            raise CheckpointError(f"{name}: has only the encoder, it is refused; {known.instead} has the decoder too")
         raise CheckpointError(f"{name}: no such file here; download {known.url} and give its path")
     if known is None and not _is_hub_id(name):
         lookup(name)
@@ -182,9 +180,7 @@ def _fetch(name: str, known: KnownCheckpoint | None, revision: str | None, offli
 
 def _verify(file: Path, known: KnownCheckpoint) -> None:
     if not file.exists():
-        raise CheckpointError(
-            f"{known.name}: {known.file} is missing from the cache; run `hf download {known.name}`"
-        )
+        raise CheckpointError(f"{known.name}: {known.file} is missing from the cache; run `hf download {known.name}`")
     if known.sha256 is not None and (given := sha256(file)) != known.sha256:
         raise CheckpointError(
             f"{file}: its sha256 is {given}, on record for {known.name} is {known.sha256}; it is damaged or"
@@ -201,9 +197,7 @@ def _snapshot(name: str, revision: str | None, offline: bool, files: list[str]) 
     from huggingface_hub import errors, snapshot_download
 
     try:
-        return Path(
-            snapshot_download(name, revision=revision, allow_patterns=files, local_files_only=offline)
-        )
+        return Path(snapshot_download(name, revision=revision, allow_patterns=files, local_files_only=offline))
     except errors.GatedRepoError as error:
         raise CheckpointError(
             f"{name}: access must be granted first; accept the terms on https://huggingface.co/{name} and run"

@@ -54,9 +54,7 @@ def load_meta(path: Path, *, target: Literal["raw", "patch_norm"] | None = None)
         raise CheckpointError(f"{path}: no MAE of Meta's code, it has no patch_embed.proj.weight")
     width = state["patch_embed.proj.weight"].shape[0]
     if width not in _HEADS_BY_WIDTH:
-        raise CheckpointError(
-            f"{path}: width {width} is none of {list(_HEADS_BY_WIDTH)}, so its heads are unknown"
-        )
+        raise CheckpointError(f"{path}: width {width} is none of {list(_HEADS_BY_WIDTH)}, so its heads are unknown")
     if "decoder_pred.weight" not in state:
         size = _SIZE_BY_WIDTH[width]
         raise CheckpointError(
@@ -103,11 +101,7 @@ def _read_config(path: Path, state: dict[str, Tensor], target: Literal["raw", "p
             target=target,
         )
     except (KeyError, ValueError) as error:
-        detail = (
-            "its shapes are no MAE"
-            if isinstance(error, ValidationError)
-            else f"missing or malformed: {error}"
-        )
+        detail = "its shapes are no MAE" if isinstance(error, ValidationError) else f"missing or malformed: {error}"
         raise CheckpointError(f"{path}: {detail}") from error
 
 

@@ -151,9 +151,7 @@ def _hub(size: Size) -> KnownCheckpoint:
     )
 
 
-def _meta(
-    file: str, size: Size, target: Literal["raw", "patch_norm"] | None, note: str = ""
-) -> KnownCheckpoint:
+def _meta(file: str, size: Size, target: Literal["raw", "patch_norm"] | None, note: str = "") -> KnownCheckpoint:
     complete = target is not None
     folder = "visualize" if file.startswith("mae_visualize") else "pretrain"
     return KnownCheckpoint(
@@ -177,9 +175,7 @@ def _meta(
     )
 
 
-_GAN_NOTE = (
-    "trained with an extra GAN loss: its output is a plausible picture, not a mean; poor for likelihoods"
-)
+_GAN_NOTE = "trained with an extra GAN loss: its output is a plausible picture, not a mean; poor for likelihoods"
 _SIZES: tuple[Size, ...] = ("base", "large", "huge")
 
 KNOWN: tuple[KnownCheckpoint, ...] = (

@@ -79,6 +79,8 @@ class TorchRuntime:
                 f"view {tuple(levels.shape[2:])} with masks {tuple(masks.shape[1:])} for an MAE of"
                 f" {side}x{side} pixels and {config.grid} patches"
             )
+        if layers and not 1 <= min(layers) <= max(layers) <= config.depth:
+            raise ValueError(f"this MAE has {config.depth} blocks, layers {layers} are asked for")
         mean = torch.tensor(config.pixel_mean, device=self.device) * 255
         std = torch.tensor(config.pixel_std, device=self.device) * 255
         images = (levels - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)

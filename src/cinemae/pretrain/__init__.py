@@ -1,0 +1,1 @@
+"""Pre-training of the package's own MAEs on photographs: tiles, objective, trainer."""

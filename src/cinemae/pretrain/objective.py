@@ -41,7 +41,7 @@ def draw_batch(
         rank = rng.random((config.batch, patches)).argsort(1)
         hidden = rank >= patches // config.groups
     else:
-        phases = LatticeMasks(phases=4 if config.groups == 4 else 2).hidden((config.crop, config.crop))
+        phases = LatticeMasks.model_validate({"phases": config.groups}).hidden((config.crop, config.crop))
         hidden = phases[rng.integers(0, len(phases), config.batch)][:, None]
     return torch.from_numpy(crops).permute(0, 3, 1, 2), torch.from_numpy(hidden)
 

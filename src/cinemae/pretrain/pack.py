@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -41,7 +42,8 @@ def find_photos(root: Path) -> list[Path]:
 
 def plan_tiles(photos: list[Path], root: Path, config: TileConfig, seed: int) -> list[int]:
     """Draw the number of tiles of each photograph, folders balanced as ``config.balance`` says."""
-    folders = [path.relative_to(root).parts[0] for path in photos]
+    # Photographs that lie in the root itself are one folder, not one each.
+    folders = [path.relative_to(root).parts[:-1][:1] for path in photos]
     sizes = Counter(folders)
     weight = np.array([sizes[folder] ** (config.balance - 1.0) for folder in folders])
     drawn = np.random.default_rng([seed, 0]).multinomial(config.count, weight / weight.sum())
@@ -134,21 +136,35 @@ def build_pack(
     counts = plan_tiles(photos, root, config, seed)
     work = [(path, number, config, seed) for path, number in zip(photos, counts, strict=True) if number]
     shape = (config.count, config.size, config.size, 3)
-    pack = np.lib.format.open_memmap(tiles, mode="w+", dtype=np.uint8, shape=shape)
+    # Under another name, since a running training may have the old pack mapped.
+    partial = place / "tiles.partial"
+    pack = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
     order = np.random.default_rng([seed, 2]).permutation(config.count)
     filled, refused = 0, []
-    with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
-        for cut in progress(pool.map(_job, work, chunksize=8), len(work)):
-            if isinstance(cut, str):
-                log.warning("left out: %s", cut)
-                refused.append(cut)
-                continue
-            pack[order[filled : filled + len(cut)]] = cut
-            filled += len(cut)
+    # Ctrl-C reaches the workers too: they leave it to this process, which drops what is queued.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=signal.signal, initargs=ignore) as pool:
+        try:
+            for cut in progress(pool.map(_job, work, chunksize=8), len(work)):
+                if isinstance(cut, str):
+                    log.warning("left out: %s", cut)
+                    refused.append(cut)
+                    continue
+                pack[order[filled : filled + len(cut)]] = cut
+                filled += len(cut)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     if not filled:
+        partial.unlink()
         raise FileNotFoundError(f"none of the {len(photos)} images below {root} can be decoded: {refused[0]}")
     # Refused photographs leave gaps: fill them with tiles that are there.
     pack[order[filled:]] = pack[order[np.arange(config.count - filled) % filled]]
     pack.flush()
-    record.write_text(json.dumps({"made_from": wanted, "refused": refused}, indent=1))
+    del pack
+    partial.replace(tiles)
+    # The record last and whole: it says that the tiles are complete.
+    fresh = place / "pack.partial"
+    fresh.write_text(json.dumps({"made_from": wanted, "refused": refused}, indent=1))
+    fresh.replace(record)
     return np.load(tiles, mmap_mode="r")  # type: ignore[no-any-return]

@@ -10,7 +10,6 @@ import copy
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +30,11 @@ from cinemae.pretrain.objective import draw_batch, masked_nll
 log = logging.getLogger(__name__)
 NATS_TO_BITS = 1 / math.log(2)
 VALIDATION_BATCHES = 8
+REPORT_EVERY = 20  # steps
+
+
+class RunMismatchError(ValueError):
+    """A folder holds a run with other settings than those it should be resumed with."""
 
 
 class Trainer:
@@ -40,8 +44,11 @@ class Trainer:
         """Start a run in ``out``, or take up the one that is there.
 
         Raises:
-            ValueError: If ``out`` holds a run with other settings.
+            RunMismatchError: If ``out`` holds a run with other settings.
+            ValueError: If there are too few tiles to hold one out, or they are smaller than a crop.
         """
+        if len(tiles) < 2 or tiles.shape[1] < config.crop:
+            raise ValueError(f"tiles of shape {tiles.shape} for crops of {config.crop}: too few or too small")
         self.config, self.out, self.device = config, out, device
         held = max(1, int(len(tiles) * config.validation))
         self.held_out, self.tiles = tiles[:held], tiles[held:]
@@ -71,8 +78,11 @@ class Trainer:
     def run(self, report: Callable[[dict[str, float]], None] = lambda line: None) -> MAE:
         """Train to the end of the schedule; returns the averaged model, saved in ``out``.
 
+        Checkpoints fall on log lines only, so that a resumed run's next line is the mean over the
+        same steps as an unbroken run's.
+
         Args:
-            report: Called with each log line (every 20 steps).
+            report: Called with each log line (every ``REPORT_EVERY`` steps).
         """
         saved = time.monotonic()
         window: list[float] = []
@@ -80,10 +90,11 @@ class Trainer:
             start = time.monotonic()
             window.append(self._train_step())
             self.seconds += time.monotonic() - start
-            if self.step % 20 == 0 or self.progress >= 1:
-                report(self._write_log(bits_per_dim=float(np.mean(window)) * NATS_TO_BITS))
-                window.clear()
-            if time.monotonic() - saved > 60 * self.config.save_minutes:
+            if self.step % REPORT_EVERY and self.progress < 1:
+                continue
+            report(self._write_log(bits_per_dim=float(np.mean(window)) * NATS_TO_BITS))
+            window.clear()
+            if self.progress < 1 and time.monotonic() - saved > 60 * self.config.save_minutes:
                 self.save()
                 report(self._write_log(validation_bits_per_dim=self.validate()))
                 saved = time.monotonic()
@@ -108,7 +119,8 @@ class Trainer:
         with torch.no_grad():
             # A short memory at first, so that the average forgets the random start.
             decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-            torch._foreach_lerp_(list(self.average.parameters()), masters, 1 - decay)
+            averages: list[Tensor] = list(self.average.parameters())
+            torch._foreach_lerp_(averages, list[Tensor](masters), 1 - decay)
             for master, fast in zip(masters, self.fast.parameters(), strict=True):
                 fast.copy_(master)
         return float(loss.detach())
@@ -132,7 +144,7 @@ class Trainer:
         metadata = {"step": str(self.step), "seconds": repr(self.seconds), "config": self.config.model_dump_json()}
         partial = self.out / "state.partial"
         save_file(tensors, partial, metadata)
-        os.replace(partial, self.out / "state.safetensors")
+        partial.replace(self.out / "state.safetensors")
         training = {"step": self.step, "seconds": round(self.seconds), "config": self.config.model_dump(mode="json")}
         save_mae(self.out, self.average, CheckpointRecord(architecture=self.master.config, training=training))
 
@@ -141,13 +153,7 @@ class Trainer:
         if not path.exists():
             (self.out / "log.jsonl").unlink(missing_ok=True)
             return
-        with safe_open(path, framework="pt") as stream:  # type: ignore[no-untyped-call]
-            metadata = stream.metadata()
-        saved = PretrainConfig.model_validate_json(metadata["config"])
-        # The length may be changed, to train an existing run further; nothing else may.
-        same = {"steps": self.config.steps, "minutes": self.config.minutes, "save_minutes": self.config.save_minutes}
-        if saved.model_copy(update=same) != self.config:
-            raise ValueError(f"{self.out} holds a run with other settings; give another --out or the same settings")
+        metadata = check_resumable(self.out, self.config)
         tensors = load_file(path)
         for name, module in (("master", self.master), ("average", self.average), ("master", self.fast)):
             prefix = name + "."
@@ -183,6 +189,34 @@ class Trainer:
         return line
 
 
+def check_resumable(out: Path, config: PretrainConfig) -> dict[str, str]:
+    """Check that a run can be started or resumed in a folder.
+
+    The length of the schedule and the time between checkpoints may differ from the saved run's,
+    to train it further; nothing else may.
+
+    Returns:
+        The saved run's metadata (``step``, ``seconds``, ``config``); empty if there is none.
+
+    Raises:
+        RunMismatchError: If the folder holds a run with other settings; the message names them.
+    """
+    path = out / "state.safetensors"
+    if not path.exists():
+        return {}
+    with safe_open(path, framework="pt") as stream:
+        metadata: dict[str, str] = stream.metadata()
+    saved = PretrainConfig.model_validate_json(metadata["config"]).model_dump(mode="json")
+    wanted = config.model_dump(mode="json")
+    free = ("steps", "minutes", "save_minutes")
+    other = [name for name in wanted if name not in free and saved[name] != wanted[name]]
+    if other:
+        raise RunMismatchError(
+            f"{out} holds a run with other settings ({', '.join(other)}); give another folder or the same settings"
+        )
+    return metadata
+
+
 def learning_rate(progress: float, warmup: float) -> float:
     """Return the share of the peak rate at ``progress``: linear warm-up, then a half cosine to 0.01."""
     if progress < warmup:
@@ -192,4 +226,4 @@ def learning_rate(progress: float, warmup: float) -> float:
 
 def channels_last(mae: MAE) -> MAE:
     """Lay out a convolutional net's weights for fast CPU convolution."""
-    return mae.to(memory_format=torch.channels_last) if isinstance(mae, ConvMAE) else mae  # type: ignore[call-overload,no-any-return]
+    return mae.to(memory_format=torch.channels_last) if isinstance(mae, ConvMAE) else mae  # type: ignore[call-overload]

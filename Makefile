@@ -1,0 +1,47 @@
+# Two commands do everything: `make demo` runs the detector on the sample images, `make test` runs
+# every check. Each makes its own virtual environment and installs what it needs.
+
+PYTHON ?= python3
+DEMO := .venv
+TEST := .venv-test
+PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo test lint types unit build clean
+
+help:
+	@echo "make demo   install cinemae into $(DEMO) and run it on samples/"
+	@echo "make test   install it with the developers' tools into $(TEST); lint, types, all tests"
+	@echo "make build  build the wheel and the source archive into dist/"
+	@echo "make clean  remove what the other targets made"
+
+$(DEMO)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install $(PIP_FLAGS) -e .
+	@touch $@
+
+$(TEST)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+	@touch $@
+
+demo: $(DEMO)/installed
+	$(DEMO)/bin/cinemae detect samples
+
+test: lint types unit
+
+lint: $(TEST)/installed
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+
+types: $(TEST)/installed
+	$(TEST)/bin/mypy
+
+# Two workers with one torch thread each: more threads than cores make small networks slower.
+unit: $(TEST)/installed
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(TEST)/bin/python -m pytest -n 2 --dist loadfile
+
+build: $(TEST)/installed
+	$(TEST)/bin/python -m build
+
+clean:
+	rm -rf $(DEMO) $(TEST) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,51 @@
+"""The ``cinemae`` command: its sub-commands, and what is common to them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cinemae.cli.detect import detect
+from cinemae.cli.evaluate import evaluate
+from cinemae.cli.fit_noise import fit_noise
+from cinemae.cli.manners import Commands
+from cinemae.cli.models import models
+from cinemae.cli.pretrain import pretrain
+from cinemae.cli.train import train
+
+app = typer.Typer(
+    name="cinemae",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a bug shows a plain traceback, fit for a report
+)
+for command in (detect, models, train, evaluate, pretrain, fit_noise):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cinemae import __version__
+
+        typer.echo(f"cinemae {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Say whether images were made by an AI generator, and show where they look wrong."""
+
+
+def main() -> None:
+    """Run the command line; never returns.
+
+    Exit status: 0 all went well, 1 some inputs were refused, 2 the command can't be carried out
+    as given, 130 interrupted.
+    """
+    app(prog_name="cinemae")

@@ -1,0 +1,134 @@
+"""``cinemae detect``: score files, folders, patterns, URLs and standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cinemae.cli.manners import INTERRUPTED, require_device
+
+if TYPE_CHECKING:
+    from cinemae.cli.inputs import Input
+    from cinemae.cli.output import Writer
+    from cinemae.detector import Detector
+
+
+def detect(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders (searched for images at any depth), quoted patterns, - for standard input.",
+        ),
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON lines on standard output, one object an input.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output, with a header.")] = False,
+    maps: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="DIR", help="Write an anomaly overlay and a side-by-side of each image there."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Decision threshold, 0 to 1; replaces the head's and its abstention band.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Folder or hub id of another head.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Another MAE for the semantic scale; see `cinemae models`.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: CUDA if it is there.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images decoded ahead; changes no score.")] = 8,
+    accurate: Annotated[
+        bool, typer.Option("--accurate", help="Four rounds of masks, not one: slower, less noise.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the masks.")] = 0,
+    allow_url: Annotated[bool, typer.Option("--allow-url", help="Fetch http and https URLs.")] = False,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse images of more pixels.")] = 100_000_000,
+) -> None:
+    """Say of each image whether an AI generator made it: ai, real or inconclusive.
+
+    Exit status: 0 all inputs were scored, 1 some were refused, 2 usage.
+    """
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    if threshold is not None and not 0 < threshold < 1:
+        raise typer.BadParameter(f"{threshold} does not lie between 0 and 1", param_hint="--threshold")
+    from cinemae.cli.inputs import expand
+    from cinemae.cli.output import make_writer
+
+    inputs = expand(paths, allow_url=allow_url)
+    if maps is not None:
+        maps.mkdir(parents=True, exist_ok=True)
+    require_device(device)
+    from cinemae.detector import Detector
+    from cinemae.images import ImageLimits
+
+    detector = Detector.load(
+        model,
+        backbone=backbone,
+        device=device,
+        accurate=accurate,
+        limits=ImageLimits(max_pixels=max_pixels),
+        threshold=threshold,
+    )
+    writer = make_writer("json" if as_json else "csv" if as_csv else "table")
+    refused = score_inputs(detector, inputs, writer, maps=maps, seed=seed, batch_size=batch_size)
+    raise typer.Exit(1 if refused else 0)
+
+
+def score_inputs(
+    detector: Detector, inputs: list[Input], writer: Writer, *, maps: Path | None, seed: int, batch_size: int
+) -> int:
+    """Score the inputs, write each verdict as it comes, and return how many were refused.
+
+    Raises:
+        typer.Exit: With status 130 after Ctrl-C; what was written by then is whole.
+    """
+    from cinemae.cli.inputs import open_inputs
+
+    done = refused = 0
+    try:
+        with tracker(writer, len(inputs)) as track:
+            for scored in track(detector.score_many(open_inputs(inputs), seed=seed, batch_size=batch_size)):
+                if maps is not None and scored.image is not None:
+                    from cinemae.maps import write_maps
+
+                    write_maps(scored, maps, resize=detector.extractor.spec.scales["semantic"].resize)
+                writer.write(scored.verdict)
+                done += 1
+                refused += scored.verdict.error is not None
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: {done} of {len(inputs)} inputs are done", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    return refused
+
+
+@contextmanager
+def tracker(writer: Writer, total: int) -> Iterator[Any]:
+    """Yield what wraps the results: a progress bar where somebody watches, else nothing.
+
+    The bar is drawn on standard error. A table on the same terminal shares its console, so that
+    lines appear above the bar; other lines on a terminal show the progress themselves.
+    """
+    from cinemae.cli.output import TableWriter
+
+    console = writer.console if isinstance(writer, TableWriter) and sys.stdout.isatty() else None
+    if total < 2 or not sys.stderr.isatty() or (console is None and sys.stdout.isatty()):
+        yield lambda results: results
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Standard output is never redirected: it may be a file that must get its lines.
+    with Progress(*columns, console=console or Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+
+        def track(results: Iterable[Any]) -> Iterable[Any]:
+            return bar.track(results, total=total)
+
+        yield track

@@ -1,0 +1,98 @@
+"""How every sub-command behaves when something is amiss: one clear line, a meaningful exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import typer
+from typer.core import TyperGroup
+
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """A group whose commands end with one line, not a traceback, for what the user can mend."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command.
+
+        Raises:
+            typer.Exit: With status 2 after an error that names what to mend, 130 after Ctrl-C.
+        """
+        if not sys.stderr.isatty():
+            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        try:
+            with only_licence_warnings():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # `| head`: typer ends quietly
+            raise
+        except Exception as error:
+            if not isinstance(error, mendable()):
+                raise
+            typer.echo(f"cinemae: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+def mendable() -> tuple[type[Exception], ...]:
+    """Return the errors whose message tells the user what to mend: our own, and the system's.
+
+    Their modules are imported only here, once something has failed.
+    """
+    from cinemae.data import ManifestError
+    from cinemae.features.spec import SpecMismatchError
+    from cinemae.fusion.head import HeadError
+    from cinemae.images import ImageError
+    from cinemae.mae.errors import CheckpointError
+
+    return CheckpointError, HeadError, ImageError, ManifestError, SpecMismatchError, OSError
+
+
+@contextmanager
+def only_licence_warnings() -> Iterator[None]:
+    """Print warnings about licences as one plain line on standard error, and no others.
+
+    The others speak to programmers (deprecations, Pillow's and torch's hints), not to who runs a
+    command; what matters of an image is in its verdict's notes.
+    """
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        from cinemae.mae.errors import LicenceWarning
+
+        if issubclass(category, LicenceWarning):
+            typer.echo(f"cinemae: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def require_device(name: str | None) -> None:
+    """Check that torch can compute on a device; None (choose one) is always right.
+
+    Raises:
+        typer.BadParameter: If it can't.
+    """
+    if name is None:
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # unknown name; torch without CUDA asserts
+        reason = str(error).splitlines()[0]
+        raise typer.BadParameter(f"can't compute on {name!r}: {reason}", param_hint="--device") from error

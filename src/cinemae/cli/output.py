@@ -1,0 +1,145 @@
+"""Writing verdicts as they come: a table, JSON lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+from typing import Protocol, TextIO
+
+from cinemae.verdict import Verdict
+
+SCORE_COLUMNS = ("verdict", "P(ai)", "bits/dim", "size", "format", "bytes", "seconds")
+WIDTHS = (12, 6, 8, 11, 6, 9, 7)
+COLOURS = {"ai": "bold red", "real": "green", "inconclusive": "yellow", "refused": "magenta"}
+
+
+class Writer(Protocol):
+    """Takes verdicts one by one; what it was given is written whole and flushed."""
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one verdict."""
+        ...
+
+
+class JsonWriter:
+    """One JSON object a line, in the schema of :class:`~cinemae.verdict.Verdict`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one line."""
+        self.stream.write(verdict.model_dump_json() + "\n")
+        self.stream.flush()
+
+
+class CsvWriter:
+    """A header and one row a verdict; columns are the schema's fields with those of three spread out.
+
+    ``band`` becomes ``band_low`` and ``band_high``, ``error`` becomes ``error_type`` and
+    ``error_message``, ``notes`` are joined by ``; ``. None is an empty cell.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.rows = csv.DictWriter(stream, list(csv_row(Verdict(path=""))), lineterminator="\n")
+        self.rows.writeheader()
+        stream.flush()
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one row."""
+        self.rows.writerow(csv_row(verdict))
+        self.stream.flush()
+
+
+class TableWriter:
+    """A readable line a verdict, in columns of fixed width so that no line waits for the next ones.
+
+    On a terminal it is coloured, and printed above a progress bar that shares the console.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        self.console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        head = "  ".join(name.ljust(width) for name, width in zip(SCORE_COLUMNS, WIDTHS, strict=True))
+        self._print(f"{head}  path", "bold")
+
+    def write(self, verdict: Verdict) -> None:
+        """Print one line."""
+        label, line = table_line(verdict)
+        self._print(line, COLOURS[label], len(label))
+
+    def _print(self, line: str, style: str, styled: int | None = None) -> None:
+        from rich.text import Text
+
+        text = Text(line)
+        text.stylize(style, 0, styled)
+        self.console.print(text, soft_wrap=True)
+        self.console.file.flush()
+
+
+def make_writer(kind: str, stream: TextIO | None = None) -> Writer:
+    """Return the writer of a kind: ``table``, ``json`` or ``csv``; it writes to standard output by default."""
+    out = stream or sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        # Names may hold any character, whatever the locale's encoding has.
+        encoding = None if kind == "table" else "utf-8"
+        out.reconfigure(encoding=encoding, errors="backslashreplace", newline="\n" if kind != "table" else None)
+    kinds: dict[str, Callable[[TextIO], Writer]] = {"table": TableWriter, "json": JsonWriter, "csv": CsvWriter}
+    return kinds[kind](out)
+
+
+def csv_row(verdict: Verdict) -> dict[str, object]:
+    """Return a verdict as a flat row; see :class:`CsvWriter`."""
+    row: dict[str, object] = verdict.model_dump(exclude={"error", "band", "notes"})
+    row["band_low"], row["band_high"] = verdict.band or (None, None)
+    row["notes"] = "; ".join(verdict.notes)
+    row["error_type"] = verdict.error and verdict.error.type
+    row["error_message"] = verdict.error and verdict.error.message
+    return row
+
+
+def table_line(verdict: Verdict) -> tuple[str, str]:
+    """Return a verdict's label and its line of the table."""
+    if verdict.error is not None:
+        label = "refused"
+        cells = [label, *["-"] * (len(SCORE_COLUMNS) - 2), f"{verdict.seconds:.2f}"]
+        last = verdict.error.message
+    else:
+        label = verdict.verdict or "inconclusive"
+        cells = [
+            label,
+            _number(verdict.probability, 3),
+            _number(verdict.bits_per_dim, 3),
+            f"{verdict.width}x{verdict.height}",
+            verdict.format or "-",
+            "-" if verdict.file_bytes is None else readable_bytes(verdict.file_bytes),
+            f"{verdict.seconds:.2f}",
+        ]
+        last = verdict.path + (f"  ({'; '.join(verdict.notes)})" if verdict.notes else "")
+    left = {0, 4}  # words to the left, numbers to the right
+    padded = [
+        cell.ljust(width) if number in left else cell.rjust(width)
+        for number, (cell, width) in enumerate(zip(cells, WIDTHS, strict=True))
+    ]
+    return label, "  ".join([*padded, one_line(last)])
+
+
+def one_line(text: str) -> str:
+    """Escape control characters: a file's name must neither break the table nor steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def readable_bytes(count: int) -> str:
+    """Return a number of bytes for people: ``812 B``, ``34.1 kB``, ``2.5 MB``."""
+    for unit, size in (("MB", 1_000_000), ("kB", 1000)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,177 @@
+"""Measuring a labelled set: in any order and any process the same, through the cache, past bad files."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from toys import MILD, SCALES, SMALL_VIT, extractor_from, pink, save_small, small_vit, upsampled
+
+from cinemae.data import AugmentConfig, LabelledImage, SizeEqualiser, read_images
+from cinemae.features.collect import ExtractorConfig, Job, Variant, cache_path, collect
+from cinemae.features.spec import FeatureSpec
+from cinemae.images import load_image
+from cinemae.mae.errors import CheckpointError
+
+ONE = {"fine": SCALES["fine"].model_copy(update={"crops": 1})}
+RAW = Variant()
+
+
+@pytest.fixture(scope="module")
+def config(mae_folders) -> ExtractorConfig:
+    spec = extractor_from(mae_folders, FeatureSpec(scales=ONE)).spec
+    return ExtractorConfig(backbone_names={"fine": mae_folders["fine"]}, spec=spec)
+
+
+@pytest.fixture
+def images(tmp_path) -> list[LabelledImage]:
+    for label, kind, draw in ((0, "real", pink), (1, "fake", upsampled)):
+        (tmp_path / kind).mkdir()
+        for number in range(3):
+            Image.fromarray(draw(100 * label + number, 80)).save(tmp_path / kind / f"{number}.png")
+    return read_images(tmp_path)
+
+
+def copied(config: ExtractorConfig, place: Path) -> ExtractorConfig:
+    """The same configuration, its MAE in a folder of its own that a test may take away."""
+    shutil.copytree(config.backbone_names["fine"], place)
+    return config.model_copy(update={"backbone_names": {"fine": str(place)}})
+
+
+def test_rows_are_the_extractor_s_and_in_order(config, images, tmp_path):
+    measured = collect([Job(image, RAW) for image in images], config, tmp_path / "c.sqlite", workers=2)
+    assert [job.image for job in measured.jobs] == images
+    assert measured.labels.tolist() == [1, 1, 1, 0, 0, 0]
+    assert measured.refused == []
+    extractor = extractor_from(dict(config.backbone_names), config.spec)
+    for row, image in zip(measured.features, images, strict=True):
+        assert np.array_equal(row, extractor.extract(load_image(image.path).pixels).features)
+
+
+def test_a_second_run_measures_nothing(config, images, tmp_path):
+    """Nothing is left to measure with: the MAE is gone, and still every row comes, to the bit."""
+    config = copied(config, tmp_path / "mae")
+    equaliser = SizeEqualiser.fit([80], [64])
+    jobs = [Job(image, Variant(protocol="augment", number=n), equaliser) for image in images for n in range(2)]
+    first = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
+    shutil.rmtree(tmp_path / "mae")
+    again = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
+    assert again.features.tobytes() == first.features.tobytes()
+    assert [job.variant.number for job in again.jobs] == [0, 1] * 6
+    with pytest.raises(CheckpointError, match="mae"):
+        collect([Job(images[0], Variant(protocol="augment", number=2))], config, tmp_path / "c.sqlite", workers=1)
+
+
+def test_bad_files_are_named_and_the_rest_goes_on(config, images, tmp_path):
+    good = Path(images[0].path).read_bytes()
+    bad = {"cut.png": good[:300], "text.jpg": b"not a picture", "tiny.png": None, "missing.png": None}
+    Image.new("RGB", (8, 8)).save(tmp_path / "tiny.png")
+    for name, data in bad.items():
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+    odd = [images[0].model_copy(update={"path": tmp_path / name}) for name in bad]
+    equaliser = SizeEqualiser.fit([80], [80])
+    order = [Job(odd[0], RAW), Job(images[0], RAW), Job(odd[1], RAW, equaliser), Job(odd[2], RAW), Job(odd[3], RAW), Job(images[4], RAW)]
+    measured = collect(order, config, tmp_path / "c.sqlite", workers=1)
+    assert [job.image for job in measured.jobs] == [images[0], images[4]]
+    assert len(measured.features) == 2
+    assert len(measured.refused) == 4
+    for name, text in zip(bad, measured.refused, strict=True):
+        assert name in text
+        assert len(text) > len(str(tmp_path / name)) + 10  # and a reason
+
+
+def test_order_workers_and_company_change_nothing(config, images, tmp_path):
+    variant = Variant(protocol="augment", number=1, augment=AugmentConfig())
+    jobs = [Job(image, variant) for image in images]
+    ahead = collect(jobs, config, tmp_path / "a.sqlite", workers=1)
+    back = collect(jobs[::-1], config, tmp_path / "b.sqlite", workers=2)
+    alone = collect(jobs[2:3], config, tmp_path / "c.sqlite", workers=1)
+    assert np.array_equal(ahead.features, back.features[::-1])
+    assert np.array_equal(ahead.features[2], alone.features[0])
+
+
+def test_variants_differ_and_each_has_its_own_place_in_the_cache(config, images, tmp_path):
+    image = images[0]
+    variants = [
+        RAW,
+        Variant(protocol="format"),
+        Variant(protocol="history"),
+        Variant(protocol="augment"),
+        Variant(protocol="augment", number=1),
+        Variant(protocol="augment", seed=1),
+        Variant(protocol="augment", augment=MILD),
+    ]
+    jobs = [Job(image, variant) for variant in variants] + [Job(image, variants[3], SizeEqualiser.fit([80], [40]))]
+    measured = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
+    assert len({row.tobytes() for row in measured.features}) == len(jobs)
+    again = collect(jobs[::-1], config, tmp_path / "c.sqlite", workers=1)
+    assert np.array_equal(again.features[::-1], measured.features)
+
+
+def test_the_file_s_name_and_place_do_not_matter(config, images, tmp_path):
+    elsewhere = tmp_path / "elsewhere.png"
+    shutil.copy(images[1].path, elsewhere)
+    other = images[1].model_copy(update={"path": elsewhere, "source": "x"})
+    variant = Variant(protocol="augment")
+    measured = collect([Job(images[1], variant), Job(other, variant)], config, tmp_path / "c.sqlite", workers=1)
+    assert np.array_equal(*measured.features)
+
+
+def test_equalised_sizes_are_applied():
+    pixels = pink(1, 80)
+    assert Variant(protocol="format").apply(pixels, "k", 48).shape == (48, 48, 3)
+    assert Variant(protocol="format").apply(pixels, "k", None).shape == (80, 80, 3)
+    assert Variant(protocol="raw").apply(pixels, "k", None) is pixels
+
+
+def test_draws_belong_to_the_image_and_the_number():
+    pixels = pink(1, 80)
+    variant = Variant(protocol="augment")
+    assert np.array_equal(variant.apply(pixels, "k", None), variant.apply(pixels, "k", None))
+    other = variant.apply(pixels, "other", None)
+    assert other.shape != variant.apply(pixels, "k", None).shape or not np.array_equal(other, variant.apply(pixels, "k", None))
+
+
+def test_nothing_to_do(config, tmp_path):
+    measured = collect([], config, tmp_path / "c.sqlite", workers=1)
+    assert measured.features.shape == (0, len(config.spec.names))
+    assert measured.labels.shape == (0,)
+
+
+def test_progress_sees_every_job(config, images, tmp_path):
+    seen = []
+
+    def progress(items, total):
+        for item in items:
+            seen.append(total)
+            yield item
+
+    collect([Job(image, RAW) for image in images], config, tmp_path / "c.sqlite", workers=1, progress=progress)
+    assert seen == [6] * 6
+
+
+def test_cache_files_are_kept_apart(config, tmp_path):
+    prints = {"fine": "0123456789abcdef"}
+    spec = config.spec.model_copy(update={"family": "laplace"})
+    others = [
+        cache_path(tmp_path, config, prints),
+        cache_path(tmp_path, config, {"fine": "fedcba9876543210"}),
+        cache_path(tmp_path, config.model_copy(update={"spec": spec}), prints),
+        cache_path(tmp_path, config.model_copy(update={"precision": "bf16"}), prints),
+    ]
+    assert len(set(others)) == 4
+    moved = config.model_copy(update={"backbone_names": {"fine": "elsewhere"}})
+    assert cache_path(tmp_path, moved, prints) == others[0]
+
+
+def test_an_mae_without_its_noise_model_stops_the_run(config, images, tmp_path):
+    """What is wrong with the model is not reported as if the images were bad."""
+    vit = small_vit(0, SMALL_VIT.model_copy(update={"output": "mean"}))
+    broken = ExtractorConfig(
+        backbone_names={"semantic": save_small(tmp_path / "vit", vit)},
+        spec=FeatureSpec(scales={"semantic": SCALES["semantic"]}),
+    )
+    with pytest.raises(ValueError, match="fit-noise"):
+        collect([Job(images[0], RAW)], broken, tmp_path / "c.sqlite", workers=1)

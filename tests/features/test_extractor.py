@@ -1,0 +1,161 @@
+"""From pixels to a feature vector: right names, right views, nothing left to chance."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from toys import SCALES, SMALL_VIT, extractor_from, pink, save_small, small_conv, small_vit, upsampled
+
+from cinemae.features.extractor import Backbone, FeatureExtractor, views_of
+from cinemae.features.spec import FeatureSpec, ScaleSpec, SpecMismatchError
+from cinemae.features.statistics import error_statistics, likelihood_statistics, residual_statistics
+from cinemae.images import native_crops, resized_view
+from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.runtime import TorchRuntime
+from cinemae.masks import LatticeMasks, PartitionMasks
+
+
+def test_names_match_values(extractor):
+    """Each value is recomputed from the likelihood maps and the MAE, and looked up by its name."""
+    extraction = extractor.extract(pink(1), seed=3)
+    named = dict(zip(extractor.spec.names, extraction.features, strict=True))
+    assert len(named) == len(extractor.spec.names) == len(extraction.features)
+    assert extraction.features.dtype == np.float32
+    seen = set()
+    for scale, spec in SCALES.items():
+        views = extraction.likelihoods[scale]
+        groups = {
+            "likelihood": [likelihood_statistics(view, spec.patch) for view in views],
+            "error": [error_statistics(view, spec.patch) for view in views],
+            "residual": [residual_statistics(view) for view in views],
+        }
+        for group, measured in groups.items():
+            for name in measured[0]:
+                full = f"{scale}.{group}.{name}"
+                assert named[full] == pytest.approx(np.mean([values[name] for values in measured]), rel=1e-5, abs=1e-6)
+                seen.add(full)
+    assert all(".global." in name for name in named.keys() - seen)
+
+
+def test_global_features_are_the_unmasked_encoder(extractor):
+    pixels = pink(2)
+    named = dict(zip(extractor.spec.names, extractor.extract(pixels).features, strict=True))
+    hidden = SCALES["semantic"].masks.hidden((14, 14), 99)  # masks must not matter
+    encoder = extractor.backbones["semantic"].runtime.view(resized_view(pixels), hidden, (2,)).encoder
+    assert set(encoder) == {f"{layer}.{pool}" for layer in ("2", "last") for pool in ("cls", "mean", "std")}
+    for name, vector in encoder.items():
+        assert len(vector) == 24
+        found = [named[f"semantic.global.{name}.{number}"] for number in range(24)]
+        np.testing.assert_allclose(found, vector, rtol=1e-6)
+
+
+def test_likelihoods_are_of_the_views(extractor):
+    pixels = pink(3)
+    extraction = extractor.extract(pixels)
+    (semantic,) = extraction.likelihoods["semantic"]
+    assert np.array_equal(semantic.values, resized_view(pixels))
+    fine = extraction.likelihoods["fine"]
+    assert len(fine) == 2
+    for found, crop in zip(fine, native_crops(pixels, size=64, count=2), strict=True):
+        assert np.array_equal(found.values, crop)
+    assert extraction.bits_per_dim("fine") == pytest.approx(np.mean([view.nll.mean() for view in fine]))
+
+
+def test_deterministic_to_the_bit(extractor, mae_folders):
+    again = extractor_from(mae_folders, FeatureSpec(scales=SCALES))
+    first = extractor.extract(pink(4), seed=5).features
+    assert np.array_equal(first, extractor.extract(pink(4), seed=5).features)
+    assert np.array_equal(first, again.extract(pink(4), seed=5).features)
+
+
+def test_does_not_depend_on_the_images_before(extractor):
+    alone = extractor.extract(pink(5)).features
+    for other in (upsampled(1), pink(6, 40), np.zeros((300, 200, 3), dtype=np.uint8)):
+        extractor.extract(other)
+    assert np.array_equal(extractor.extract(pink(5)).features, alone)
+
+
+def test_seed_moves_semantic_features_and_only_a_little(extractor, toy_features):
+    names = np.array(extractor.spec.names)
+    local = np.char.startswith(names, "semantic.likelihood")
+    ours, theirs = (extractor.extract(pink(7), seed).features for seed in (0, 1))
+    assert (ours[local] != theirs[local]).mean() > 0.5
+    spread = toy_features[0][:, names == "semantic.likelihood.nll.mean"].std()
+    moved = np.abs(ours - theirs)[names == "semantic.likelihood.nll.mean"]
+    assert 0 < moved < 0.2 * spread
+    fixed = np.char.find(names, ".global.") > 0
+    assert np.array_equal(ours[fixed], theirs[fixed])
+
+
+def test_the_fine_scale_has_no_mask_noise(extractor):
+    """A lattice has only its order to draw: the same passes, whatever the seed."""
+    fine = np.char.startswith(np.array(extractor.spec.names), "fine.")
+    ours, theirs = (extractor.extract(pink(8), seed).features[fine] for seed in range(2))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 47), (32, 200), (200, 40), (63, 64)])
+def test_images_smaller_than_a_crop(extractor, shape):
+    pixels = np.ascontiguousarray(pink(9, 200)[: shape[0], : shape[1]])
+    extraction = extractor.extract(pixels)
+    assert len(extraction.features) == len(extractor.spec.names)
+    assert np.isfinite(extraction.features).all()
+    for view in extraction.likelihoods["fine"]:
+        assert view.values.shape[:2] == tuple(min(64, side) // 2 * 2 for side in shape)
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_constant_images_are_finite(extractor, level):
+    assert np.isfinite(extractor.extract(np.full((96, 96, 3), level, dtype=np.uint8)).features).all()
+
+
+def test_the_fine_scale_sees_native_pixels(extractor):
+    """A checkerboard of single pixels is gone after resizing, but not for the fine scale."""
+    row, column = np.indices((512, 512))
+    flat = np.full((512, 512, 3), 128, dtype=np.uint8)
+    board = (flat + 20 * (2 * ((row + column) % 2) - 1)[..., None]).astype(np.uint8)
+    plain, marked = extractor.extract(flat), extractor.extract(board)
+    assert marked.bits_per_dim("fine") > plain.bits_per_dim("fine") + 0.5
+    assert marked.bits_per_dim("semantic") == pytest.approx(plain.bits_per_dim("semantic"), abs=0.05)
+
+
+def test_views_follow_the_spec():
+    pixels = pink(10, 128)
+    fine = ScaleSpec(view="native", size=32, crops=4, patch=8, masks=LatticeMasks())
+    crops = views_of(pixels, fine)
+    assert [crop.shape for crop in crops] == [(32, 32, 3)] * 4
+    resized = ScaleSpec(view="resized", size=64, resize=72, patch=16, masks=PartitionMasks())
+    (view,) = views_of(pixels, resized)
+    assert view.shape == (64, 64, 3)
+    box = Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC, box=(64 / 9, 64 / 9, 128 - 64 / 9, 128 - 64 / 9))
+    assert np.array_equal(view, np.array(box))
+
+
+def test_names_that_the_code_does_not_measure_are_refused(extractor):
+    names = (*extractor.spec.names[:10], "semantic.likelihood.charm.mean", *extractor.spec.names[11:])
+    with pytest.raises(SpecMismatchError, match="number 10 on"):
+        FeatureExtractor(extractor.backbones, extractor.spec.model_copy(update={"names": names}))
+
+
+def test_a_scale_without_an_mae_is_refused(extractor):
+    with pytest.raises(ValueError, match=r"no MAE for the scales \['fine'\]"):
+        FeatureExtractor({"semantic": extractor.backbones["semantic"]}, FeatureSpec(scales=SCALES))
+
+
+def test_layers_that_the_mae_lacks_are_refused(extractor):
+    scales = {"semantic": SCALES["semantic"].model_copy(update={"layers": (2, 9)})}
+    with pytest.raises(ValueError, match=r"4 blocks, layers \(2, 9\)"):
+        FeatureExtractor(extractor.backbones, FeatureSpec(scales=scales))
+
+
+def test_an_mae_that_predicts_a_mean_needs_its_noise_model(tmp_path):
+    vit = small_vit(0, SMALL_VIT.model_copy(update={"output": "mean"}))
+    spec = FeatureSpec(scales={"semantic": SCALES["semantic"]})
+    with pytest.raises(ValueError, match="fit-noise"):
+        FeatureExtractor({"semantic": Backbone(TorchRuntime(vit), "x")}, spec)
+    names = {"semantic": save_small(tmp_path / "vit", vit, NoiseModel(coefficients=(6.0, 0.2, 0.2)))}
+    assert np.isfinite(extractor_from(names, spec).extract(pink(1)).features).all()
+
+
+def test_backbones_know_their_patch():
+    assert Backbone(TorchRuntime(small_vit()), "x").patch == 16
+    assert Backbone(TorchRuntime(small_conv()), "x").patch == 1
