@@ -162,13 +162,14 @@ def toy_features(extractor: FeatureExtractor) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def head(extractor: FeatureExtractor, mae_folders: dict[str, str], toy_features: tuple[np.ndarray, np.ndarray]) -> FusionHead:
+def head(
+    extractor: FeatureExtractor, mae_folders: dict[str, str], toy_features: tuple[np.ndarray, np.ndarray]
+) -> FusionHead:
     """A head that was trained on the toy pictures."""
     features, labels = toy_features
-    sources = np.array([f"s{number}" for number in range(len(labels))])
     held_out = np.arange(len(labels)) % 3 == 0
     prints = {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
-    return fit_head(features, labels, sources, held_out, extractor.spec, prints, mae_folders, FIT).head
+    return fit_head(features, labels, np.ones(len(labels)), held_out, extractor.spec, prints, mae_folders, FIT).head
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from cinemae.features.extractor import Backbone, Extraction, FeatureExtractor
-from cinemae.features.spec import FeatureSpec, default_scales
+from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, default_scales
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, load_image
 from cinemae.mae.load import load_backbone
@@ -117,7 +114,7 @@ class Detector:
             HeadError: If the head is missing or was trained on another MAE.
         """
         head = None if model is None and backbone is not None else FusionHead.load(find_head(model))
-        names: dict[str, str | PathLike[str]] = {"semantic": "cinemae/vit-tiny", "fine": "cinemae/conv-fine"}
+        names: dict[str, str | PathLike[str]] = dict(DEFAULT_BACKBONES)
         if head is not None:
             names = dict(head.config.backbone_names)
         if backbone is not None:
@@ -131,14 +128,17 @@ class Detector:
         """Return this detector with that many rounds of semantic masks.
 
         More rounds estimate the same quantities with less mask noise, so the head still applies.
+
+        Raises:
+            ValueError: If its semantic scale, if it has one, does not use partition masks.
         """
         scales = dict(self.extractor.spec.scales)
-        masks = scales["semantic"].masks
-        if not isinstance(masks, PartitionMasks):
-            raise ValueError(f"rounds are a setting of partition masks, this model uses {masks.kind}")
-        scales["semantic"] = scales["semantic"].model_copy(
-            update={"masks": masks.model_copy(update={"rounds": rounds})}
-        )
+        semantic = scales.get("semantic")
+        if semantic is None or not isinstance(semantic.masks, PartitionMasks):
+            used = semantic.masks.kind if semantic else "no semantic scale"
+            raise ValueError(f"rounds are a setting of partition masks, this model uses {used}")
+        masks = semantic.masks.model_copy(update={"rounds": rounds})
+        scales["semantic"] = semantic.model_copy(update={"masks": masks})
         spec = self.extractor.spec.model_copy(update={"scales": scales})
         copied = Detector.__new__(Detector)
         copied.__dict__ |= self.__dict__ | {"extractor": FeatureExtractor(self.extractor.backbones, spec)}
@@ -214,12 +214,12 @@ class Detector:
         return Scored(verdict, image, extraction)
 
     def _judge(self, extraction: Extraction, notes: tuple[str, ...]) -> dict[str, object]:
-        fine = extraction.likelihoods["fine"]
-        said: dict[str, object] = {
-            "bits_per_dim": extraction.bits_per_dim("semantic"),
-            "fine_bits_per_dim": extraction.bits_per_dim("fine"),
-            "fine_gap": float(np.mean([view.gap.mean(dtype=np.float64) for view in fine])),
-        }
+        said: dict[str, object] = {}
+        if "semantic" in extraction.likelihoods:
+            said["bits_per_dim"] = extraction.bits_per_dim("semantic")
+        if fine := extraction.likelihoods.get("fine"):
+            said["fine_bits_per_dim"] = extraction.bits_per_dim("fine")
+            said["fine_gap"] = float(np.mean([view.gap.mean(dtype=np.float64) for view in fine]))
         if self.head is None:
             no_head = "no head for this backbone: likelihood only (train one with `cinemae train --backbone`)"
             return said | {"verdict": "inconclusive", "notes": (*notes, no_head)}
@@ -254,7 +254,8 @@ class Detector:
         api.create_repo(repo_id, private=private, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            return str(api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload cinemae head"))
+            commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload cinemae head")
+        return str(commit.commit_url)
 
 
 def build_extractor(
@@ -269,11 +270,14 @@ def build_extractor(
     Raises:
         CheckpointError: If an MAE is missing or does not load.
     """
-    backbones = {}
+    loaded: dict[str, Backbone] = {}
     for scale in spec.scales:
-        loaded = load_backbone(names[scale])
-        runtime = TorchRuntime(loaded.mae, device or default_device(), precision)
-        backbones[scale] = Backbone(runtime, loaded.fingerprint, loaded.record.noise)
+        name = str(names[scale])
+        if name not in loaded:  # scales may share an MAE
+            found = load_backbone(names[scale])
+            runtime = TorchRuntime(found.mae, device or default_device(), precision)
+            loaded[name] = Backbone(runtime, found.fingerprint, found.record.noise)
+    backbones = {scale: loaded[str(names[scale])] for scale in spec.scales}
     return FeatureExtractor(backbones, spec)
 
 

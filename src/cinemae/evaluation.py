@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from cinemae.data import (
@@ -92,8 +91,7 @@ def evaluate_heads(
         backbone_names=first.backbone_names, spec=first.spec, precision=precision, device=device
     )
     # Fails before anything is measured, and filed, under the fingerprint of another MAE.
-    names = dict(first.backbone_names)
-    Detector(build_extractor(names, first.spec, device=device, precision=precision), any_head)
+    Detector(build_extractor({**first.backbone_names}, first.spec, device=device, precision=precision), any_head)
     place = cache_path(cache, extractor, first.backbones)
     equalisers = fit_sizes(*short_sides(images)) if set(protocols) - {"raw"} else {}
     tables: dict[str, dict[str, EvaluationTable]] = {name: {} for name in heads}
@@ -115,8 +113,8 @@ def _table(
     return evaluate_scores(
         head.probabilities(measured.features),
         measured.labels,
-        np.array([image.generator for image in images]),
-        np.array([image.source for image in images]),
+        [image.generator for image in images],
+        [image.source for image in images],
         head.config.threshold,
         resamples=resamples,
         seed=seed,

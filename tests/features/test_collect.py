@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toys import MILD, SCALES, SMALL_VIT, extractor_from, pink, save_small, small_vit, upsampled
+from pydantic import ValidationError
 
 from cinemae.data import AugmentConfig, LabelledImage, SizeEqualiser, read_images
 from cinemae.features.collect import ExtractorConfig, Job, Variant, cache_path, collect
 from cinemae.features.spec import FeatureSpec
 from cinemae.images import load_image
 from cinemae.mae.errors import CheckpointError
+from toys import MILD, SCALES, SMALL_VIT, extractor_from, pink, save_small, small_vit, upsampled
 
 ONE = {"fine": SCALES["fine"].model_copy(update={"crops": 1})}
 RAW = Variant()
@@ -72,7 +73,14 @@ def test_bad_files_are_named_and_the_rest_goes_on(config, images, tmp_path):
             (tmp_path / name).write_bytes(data)
     odd = [images[0].model_copy(update={"path": tmp_path / name}) for name in bad]
     equaliser = SizeEqualiser.fit([80], [80])
-    order = [Job(odd[0], RAW), Job(images[0], RAW), Job(odd[1], RAW, equaliser), Job(odd[2], RAW), Job(odd[3], RAW), Job(images[4], RAW)]
+    order = [
+        Job(odd[0], RAW),
+        Job(images[0], RAW),
+        Job(odd[1], RAW, equaliser),
+        Job(odd[2], RAW),
+        Job(odd[3], RAW),
+        Job(images[4], RAW),
+    ]
     measured = collect(order, config, tmp_path / "c.sqlite", workers=1)
     assert [job.image for job in measured.jobs] == [images[0], images[4]]
     assert len(measured.features) == 2
@@ -102,6 +110,7 @@ def test_variants_differ_and_each_has_its_own_place_in_the_cache(config, images,
         Variant(protocol="augment", number=1),
         Variant(protocol="augment", seed=1),
         Variant(protocol="augment", augment=MILD),
+        Variant(protocol="pseudo"),
     ]
     jobs = [Job(image, variant) for variant in variants] + [Job(image, variants[3], SizeEqualiser.fit([80], [40]))]
     measured = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
@@ -131,7 +140,22 @@ def test_draws_belong_to_the_image_and_the_number():
     variant = Variant(protocol="augment")
     assert np.array_equal(variant.apply(pixels, "k", None), variant.apply(pixels, "k", None))
     other = variant.apply(pixels, "other", None)
-    assert other.shape != variant.apply(pixels, "k", None).shape or not np.array_equal(other, variant.apply(pixels, "k", None))
+    assert other.shape != variant.apply(pixels, "k", None).shape or not np.array_equal(
+        other, variant.apply(pixels, "k", None)
+    )
+
+
+def test_pseudo_fakes_are_ai_rows_of_real_images(config, images, tmp_path):
+    real = images[4]
+    jobs = [Job(real, Variant(protocol=protocol)) for protocol in ("augment", "pseudo", "raw")]
+    measured = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
+    assert measured.labels.tolist() == [0, 1, 0]
+    assert measured.pseudo.tolist() == [False, True, False]
+
+
+def test_unknown_protocols_are_refused():
+    with pytest.raises(ValidationError, match="protocol"):
+        Variant(protocol="sepia")
 
 
 def test_nothing_to_do(config, tmp_path):

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 from PIL import Image
-from toys import SCALES, SMALL_VIT, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 
 from cinemae.features.extractor import Backbone, FeatureExtractor, views_of
-from cinemae.features.spec import FeatureSpec, ScaleSpec, SpecMismatchError
+from cinemae.features.spec import FeatureSpec, ScaleSpec, SpecMismatchError, default_scales
 from cinemae.features.statistics import error_statistics, likelihood_statistics, residual_statistics
 from cinemae.images import native_crops, resized_view
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.runtime import TorchRuntime
 from cinemae.masks import LatticeMasks, PartitionMasks
+from toys import SCALES, SMALL_VIT, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 
 
 def test_names_match_values(extractor):
@@ -126,8 +126,32 @@ def test_views_follow_the_spec():
     resized = ScaleSpec(view="resized", size=64, resize=72, patch=16, masks=PartitionMasks())
     (view,) = views_of(pixels, resized)
     assert view.shape == (64, 64, 3)
-    box = Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC, box=(64 / 9, 64 / 9, 128 - 64 / 9, 128 - 64 / 9))
+    box = Image.fromarray(pixels).resize(
+        (64, 64), Image.Resampling.BICUBIC, box=(64 / 9, 64 / 9, 128 - 64 / 9, 128 - 64 / 9)
+    )
     assert np.array_equal(view, np.array(box))
+
+
+@pytest.mark.parametrize("shape", [(128, 96), (33, 47), (32, 32)])
+def test_a_reduced_scale_sees_the_mean_of_each_block(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    half = ScaleSpec(view="native", reduce=2, size=32, patch=8, masks=LatticeMasks())
+    (view,) = views_of(pixels, half)
+    assert view.shape[:2] == tuple(min(32, -(-side // 2)) // 2 * 2 for side in shape)
+    even = pixels[: shape[0] // 2 * 2, : shape[1] // 2 * 2].reshape(shape[0] // 2, 2, shape[1] // 2, 2, 3).mean((1, 3))
+    if all(side % 2 == 0 for side in shape):
+        top, left = ((shape[n] // 2 - view.shape[n]) // 2 for n in (0, 1))
+        found = even[top : top + view.shape[0], left : left + view.shape[1]]
+        assert np.abs(view - found).max() <= 0.5
+
+
+def test_the_default_scales_measure_the_smallest_image(mae_folders):
+    names = mae_folders | {"half": mae_folders["fine"]}
+    whole = extractor_from(names, FeatureSpec(scales=default_scales()))
+    assert {name.split(".")[0] for name in whole.spec.names} == set(default_scales())
+    for shape in ((32, 32), (33, 35), (400, 32)):
+        features = whole.extract(np.ascontiguousarray(pink(11, 400)[: shape[0], : shape[1]])).features
+        assert np.isfinite(features).all()
 
 
 def test_names_that_the_code_does_not_measure_are_refused(extractor):

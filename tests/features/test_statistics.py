@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from skimage.transform import resize
-from toys import pink
 
 from cinemae.features.statistics import (
     LAGS,
@@ -24,9 +23,12 @@ from cinemae.features.statistics import (
     summary,
 )
 from cinemae.likelihood.conditional import ConditionalLikelihood
+from toys import pink
 
 
-def likelihood(values: np.ndarray, mean: np.ndarray | float, variance: np.ndarray | float, patch: int = 8) -> ConditionalLikelihood:
+def likelihood(
+    values: np.ndarray, mean: np.ndarray | float, variance: np.ndarray | float, patch: int = 8
+) -> ConditionalLikelihood:
     values = values.astype(np.float32)
     full = [np.broadcast_to(np.float32(part), values.shape) for part in (mean, variance)]
     return ConditionalLikelihood(values, full[0], full[1], patch)
@@ -52,15 +54,17 @@ def test_finite_on_constant_images(level, error, side):
     values = np.full((side, side, 3), level, dtype=np.uint8)
     for variance in (1e-3, 1 / 12, 100.0, 5e4):
         found = everything(likelihood(values, abs(level - error), variance), 8)
-        assert np.isfinite(list(found.values())).all(), [name for name, value in found.items() if not np.isfinite(value)]
+        assert np.isfinite(list(found.values())).all(), [
+            name for name, value in found.items() if not np.isfinite(value)
+        ]
         assert tuple(found) == NAMES
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    rows=st.integers(16, 45).map(lambda half: 2 * half),
-    columns=st.integers(16, 45).map(lambda half: 2 * half),
-    patch=st.sampled_from([1, 7, 8, 16, 32]),
+    rows=st.integers(8, 45).map(lambda half: 2 * half),
+    columns=st.integers(8, 45).map(lambda half: 2 * half),
+    patch=st.sampled_from([1, 7, 8, 16]),
     kind=st.sampled_from(["noise", "black", "white", "stripes", "one pixel", "half", "picture"]),
     mean=st.sampled_from(["true", "grey", "opposite", "noise"]),
     log_variance=st.floats(-7, 11),
@@ -77,7 +81,9 @@ def test_finite_and_named_alike_on_any_image(rows, columns, patch, kind, mean, l
         "half": lambda: np.repeat(np.arange(rows) < rows // 2, columns * 3).reshape(rows, columns, 3) * 255,
         "picture": lambda: pink(seed, 96)[:rows, :columns],
     }[kind]()
-    predicted = {"true": values, "grey": 127.5, "opposite": 255 - values, "noise": rng.uniform(0, 255, values.shape)}[mean]
+    predicted = {"true": values, "grey": 127.5, "opposite": 255 - values, "noise": rng.uniform(0, 255, values.shape)}[
+        mean
+    ]
     variance = np.exp(log_variance + rng.normal(0, 0.5, values.shape).clip(-2, 2))
     found = everything(likelihood(values, predicted, variance), patch)
     assert tuple(found) == NAMES
@@ -104,7 +110,9 @@ def test_summary_equals_numpy_and_scipy():
     assert np.expm1(found["x.kurtosis"]) == pytest.approx(stats.kurtosis(flat, fisher=False), rel=1e-4)
     assert found["x.top"] == pytest.approx(np.sort(flat)[-14:].mean())  # 5 % of 280
     down, across = np.abs(np.diff(values, axis=0)), np.abs(np.diff(values, axis=1))
-    assert found["x.roughness"] == pytest.approx(np.concatenate([down.ravel(), across.ravel()]).mean() / flat.std(), rel=1e-4)
+    assert found["x.roughness"] == pytest.approx(
+        np.concatenate([down.ravel(), across.ravel()]).mean() / flat.std(), rel=1e-4
+    )
 
 
 def test_roughness_tells_a_ramp_from_its_shuffle():
@@ -175,7 +183,9 @@ def test_only_one_phase_being_costlier_is_significant():
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 10, (160, 160, 3)).astype(np.float32)
     noise[::2, ::2] *= 2
-    plain = residual_statistics(likelihood(128 + rng.permutation(noise.reshape(-1, 3)).reshape(160, 160, 3), 128.0, 150.0))
+    plain = residual_statistics(
+        likelihood(128 + rng.permutation(noise.reshape(-1, 3)).reshape(160, 160, 3), 128.0, 150.0)
+    )
     marked = residual_statistics(likelihood(128 + noise, 128.0, 150.0))
     assert marked["phase.significance"] > np.log1p(10)
     assert plain["phase.significance"] < np.log1p(3)
@@ -189,7 +199,7 @@ def test_up_sampling_leaves_high_bands_empty_and_a_grid_leaves_a_peak():
     flat = spectrum(rng.normal(size=(160, 160)).astype(np.float32))
     assert smooth["band9"] < flat["band9"] - 10  # dB
     assert smooth["band2"] > flat["band2"] + 3
-    row, column = np.indices((160, 160))
+    column = np.arange(160)[None]
     grid = (rng.normal(size=(160, 160)) + np.cos(np.pi * column / 4)).astype(np.float32)
     assert spectrum(grid)["peak"] > flat["peak"] + 2
 
@@ -283,7 +293,9 @@ def test_regress_equals_scipy():
     assert found["slope"] == pytest.approx(fit.slope, rel=1e-3)
     assert found["level"] == pytest.approx(fit.intercept + 5 * fit.slope, rel=1e-3)
     assert found["rest"] == pytest.approx(np.std(y - fit.intercept - fit.slope * x), rel=1e-3)
-    assert regress(np.full(9, 2.0), np.arange(9.0)) == pytest.approx({"slope": 0, "level": 4, "rest": np.std(np.arange(9))})
+    assert regress(np.full(9, 2.0), np.arange(9.0)) == pytest.approx(
+        {"slope": 0, "level": 4, "rest": np.std(np.arange(9))}
+    )
 
 
 def test_correlation_equals_numpy_and_is_zero_for_a_constant():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from toys import head_of
 
 from cinemae.features.spec import FeatureSpec
-from cinemae.fusion.head import FusionHead, HeadConfig, HeadError
+from cinemae.fusion.head import FusionHead, HeadConfig, HeadError, sigmoid
+from toys import head_of
 
 
 @pytest.fixture
@@ -84,7 +84,13 @@ def test_saved_and_loaded_is_the_same_head(rows, tmp_path):
 def test_fingerprint_covers_what_decides_and_not_where_it_came_from():
     head = head_of()
     assert len(head.fingerprint()) == 16
-    for update in ({"threshold": 0.51, "band": (0.5, 0.6)}, {"gate": 0.31}, {"temperature": 2.0}, {"clip": 3.0}, {"backbones": {"fine": "f" * 16}}):
+    for update in (
+        {"threshold": 0.51, "band": (0.5, 0.6)},
+        {"gate": 0.31},
+        {"temperature": 2.0},
+        {"clip": 3.0},
+        {"backbones": {"fine": "f" * 16}},
+    ):
         assert head_of(**update).fingerprint() != head.fingerprint()
     assert head_of(seed=1).fingerprint() != head.fingerprint()
     told = {"training": {"note": "x"}, "backbone_names": {"fine": "there"}}
@@ -124,7 +130,9 @@ def test_a_missing_folder_is_named(tmp_path):
         FusionHead.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("damage", ["truncated", "text", "empty", "binary config", "half config", "other model", "newer"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "text", "empty", "binary config", "half config", "other model", "newer"]
+)
 def test_damaged_files_are_named(tmp_path, damage):
     head_of().save(tmp_path)
     config, weights = tmp_path / "config.json", tmp_path / "model.safetensors"
@@ -179,3 +187,8 @@ def test_configuration_is_strict():
         with pytest.raises(ValidationError):
             HeadConfig.model_validate(values | wrong)
     assert HeadConfig.model_validate(values).spec == FeatureSpec.model_validate(values["spec"])
+
+
+def test_sigmoid_is_exact_and_never_overflows():
+    x = np.array([-800.0, -5, 0, 5, 800])
+    assert sigmoid(x) == pytest.approx([0, 1 / (1 + np.exp(5)), 0.5, 1 / (1 + np.exp(-5)), 1])

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from toys import SMALL_VIT, pink, small_conv, small_vit
 
 from cinemae.features.spec import ScaleSpec
 from cinemae.images import load_image, resized_view
@@ -12,6 +11,7 @@ from cinemae.likelihood.conditional import block_mean, patch_moments
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.runtime import TorchRuntime
 from cinemae.masks import LatticeMasks, PartitionMasks, RandomMasks
+from toys import SMALL_VIT, pink, small_conv, small_vit
 
 SCALE = ScaleSpec(view="resized", size=224, patch=16, masks=PartitionMasks(groups=4))
 MEAN_ONLY = SMALL_VIT.model_copy(update={"output": "mean"})

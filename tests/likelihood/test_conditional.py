@@ -27,7 +27,9 @@ def values() -> np.ndarray:
     return np.random.default_rng(7).integers(0, 256, SHAPE).astype(np.uint8)
 
 
-def loop_moments(passes: PassPredictions, hidden: np.ndarray, row: int, column: int, colour: int) -> tuple[float, float]:
+def loop_moments(
+    passes: PassPredictions, hidden: np.ndarray, row: int, column: int, colour: int
+) -> tuple[float, float]:
     """Mean and variance of the equal mixture of the passes that hid one sub-pixel, the long way."""
     means, variances = [], []
     for number, mask in enumerate(hidden):
@@ -42,7 +44,9 @@ def loop_moments(passes: PassPredictions, hidden: np.ndarray, row: int, column: 
 
 
 # Random masks hide patches different numbers of times, which partitions never do.
-@pytest.mark.parametrize("masks", [PartitionMasks(groups=4, rounds=2), RandomMasks(ratio=0.5, passes=5), LatticeMasks()])
+@pytest.mark.parametrize(
+    "masks", [PartitionMasks(groups=4, rounds=2), RandomMasks(ratio=0.5, passes=5), LatticeMasks()]
+)
 def test_mixture_moments_equal_a_direct_loop(values, masks):
     hidden = masks.hidden(GRID, 3)
     passes = predictions(len(hidden), scales=True)
@@ -59,7 +63,8 @@ def test_passes_that_show_a_patch_have_no_say_in_it(values):
     passes = predictions(len(hidden), scales=True)
     shown = ~hidden.repeat(PATCH, 1).repeat(PATCH, 2)
     spoilt = PassPredictions(
-        np.where(shown[..., None], np.float32(1e4), passes.mean), np.where(shown[..., None], np.float32(90), passes.scale)
+        np.where(shown[..., None], np.float32(1e4), passes.mean),
+        np.where(shown[..., None], np.float32(90), passes.scale),
     )
     ours, theirs = (combine(values, given, hidden, patch=PATCH) for given in (passes, spoilt))
     assert np.array_equal(ours.mean, theirs.mean)
@@ -139,7 +144,9 @@ def test_gap_is_nll_minus_entropy_and_all_in_bits(values, family):
     combined = combine(values, predictions(2, scales=True), hidden, patch=PATCH, family=family)
     np.testing.assert_allclose(combined.gap, combined.nll - combined.entropy, atol=1e-6)
     if family == "gaussian":
-        truth, mean, variance = (part.astype(np.float64) for part in (combined.values, combined.mean, combined.variance))
+        truth, mean, variance = (
+            part.astype(np.float64) for part in (combined.values, combined.mean, combined.variance)
+        )
         nats = 0.5 * np.log(2 * np.pi * variance) + (truth - mean) ** 2 / (2 * variance)
         np.testing.assert_allclose(combined.nll, nats / np.log(2), rtol=1e-4)
         np.testing.assert_allclose(combined.entropy, 0.5 * np.log2(2 * np.pi * np.e * variance), rtol=1e-4)

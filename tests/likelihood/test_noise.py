@@ -41,8 +41,13 @@ def test_is_the_maximum_of_the_likelihood(heavy):
     if heavy:
         square = square * np.exp(np.random.default_rng(2).normal(0, 1.5, len(square)))
     model = NoiseModel.fit(ensemble, contrast, square)
-    best = optimize.minimize(negative_log_likelihood, np.zeros(3), args=(ensemble, contrast, square), method="Nelder-Mead",
-                             options={"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-12})  # fmt: skip
+    best = optimize.minimize(
+        negative_log_likelihood,
+        np.zeros(3),
+        args=(ensemble, contrast, square),
+        method="Nelder-Mead",
+        options={"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-12},
+    )
     assert model.coefficients == pytest.approx(tuple(best.x), abs=2e-3)
 
 

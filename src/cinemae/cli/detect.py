@@ -65,17 +65,23 @@ def detect(
     if maps is not None:
         maps.mkdir(parents=True, exist_ok=True)
     require_device(device)
-    from cinemae.detector import Detector
+    from cinemae.detector import ACCURATE_ROUNDS, Detector
     from cinemae.images import ImageLimits
 
     detector = Detector.load(
         model,
         backbone=backbone,
         device=device,
-        accurate=accurate,
         limits=ImageLimits(max_pixels=max_pixels),
         threshold=threshold,
     )
+    if maps is not None and "semantic" not in detector.extractor.spec.scales:
+        raise typer.BadParameter("this model has no semantic scale to draw maps of", param_hint="--map")
+    if accurate:
+        try:
+            detector = detector.with_rounds(ACCURATE_ROUNDS)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--accurate") from error
     writer = make_writer("json" if as_json else "csv" if as_csv else "table")
     refused = score_inputs(detector, inputs, writer, maps=maps, seed=seed, batch_size=batch_size)
     raise typer.Exit(1 if refused else 0)
@@ -103,7 +109,7 @@ def score_inputs(
                 done += 1
                 refused += scored.verdict.error is not None
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: {done} of {len(inputs)} inputs are done", err=True)
+        typer.echo(f"interrupted after {done} of {len(inputs)} inputs", err=True)
         raise typer.Exit(INTERRUPTED) from None
     return refused
 

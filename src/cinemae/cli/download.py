@@ -30,11 +30,11 @@ def download(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT, 
     Raises:
         DownloadError: If it can't be reached, answers with an error, or is too large or too slow.
     """
-    request = urllib.request.Request(url, headers={"User-Agent": "cinemae", "Accept": "image/*,*/*;q=0.5"})
+    headers = {"User-Agent": "cinemae", "Accept": "image/*,*/*;q=0.5"}
     end = time.monotonic() + deadline
     body = bytearray()
     try:
-        with _opener().open(request, timeout=timeout) as answer:
+        with _opener().open(urllib.request.Request(url, headers=headers), timeout=timeout) as answer:
             while chunk := answer.read1(CHUNK):
                 body += chunk
                 if len(body) > max_bytes:
@@ -46,7 +46,7 @@ def download(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = TIMEOUT, 
     except (OSError, HTTPException, ValueError) as error:  # ValueError: a URL that can't be parsed
         reason = getattr(error, "reason", None) or error or type(error).__name__
         code = getattr(error, "code", None)
-        raise DownloadError(f"can't be fetched: {f'{code} ' if code else ''}{reason}") from error
+        raise DownloadError(f"{code} {reason}" if code else str(reason)) from error
     return bytes(body)
 
 

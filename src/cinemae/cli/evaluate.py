@@ -12,6 +12,13 @@ import typer
 from cinemae.cli.progress import progress_bar
 
 
+class PrecisionName(StrEnum):
+    """Arithmetic of the MAEs."""
+
+    F32 = "f32"
+    BF16 = "bf16"
+
+
 class ProtocolName(StrEnum):
     """Alignment protocols; see ``cinemae.data.equalise``."""
 
@@ -34,32 +41,30 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for evaluation.json and evaluation.md.")] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path(".cinemae-cache"),
-    precision: Annotated[str, typer.Option(help="Arithmetic of the MAEs: f32 or bf16.")] = "f32",
+    precision: Annotated[PrecisionName, typer.Option(help="Arithmetic of the MAEs.")] = PrecisionName.F32,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples of the 95 % intervals.")] = 1000,
     jobs: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of alignment and bootstrap.")] = 0,
 ) -> None:
     """Print accuracy (with its fake/real split), balanced accuracy, ROC-AUC and AP per generator."""
-    from typing import cast
-
     from cinemae.data import read_images
     from cinemae.detector import find_head
     from cinemae.evaluation import evaluate_heads
     from cinemae.fusion.head import FusionHead
-    from cinemae.mae.runtime import Precision
 
     images = read_images(data, root=root, split="val")
-    heads = {str(place): FusionHead.load(place) for place in model} if model else {"shipped": FusionHead.load(find_head(None))}
+    places = {str(place): place for place in model} if model else {"shipped": find_head(None)}
+    heads = {name: FusionHead.load(place) for name, place in places.items()}
     names = sorted({image.generator for image in images})
     with progress_bar("measuring") as progress:
         evaluation = evaluate_heads(
             heads,
             images,
-            [cast("ProtocolName", p).value for p in protocol or list(ProtocolName)],
+            [p.value for p in protocol or list(ProtocolName)],
             cache=cache,
             families=json.loads(families.read_text()) if families else {"all": names},
-            precision=cast(Precision, precision),
+            precision=precision.value,
             device=device,
             seed=seed,
             resamples=resamples,

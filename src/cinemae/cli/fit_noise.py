@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -19,11 +20,13 @@ def fit_noise(
     seed: Annotated[int, typer.Option(help="Seed of the masks.")] = 0,
 ) -> None:
     """Convert a checkpoint to cinemae's format with a noise model fitted on photographs."""
+    import numpy as np
     import torch
 
     from cinemae.features.spec import default_scales
     from cinemae.images import ImageError, LoadedImage, load_image
     from cinemae.likelihood.calibrate import fit_noise as fit
+    from cinemae.likelihood.noise import NoiseModelError
     from cinemae.mae.checkpoint import save_mae
     from cinemae.mae.load import load_backbone
     from cinemae.mae.runtime import TorchRuntime
@@ -31,21 +34,26 @@ def fit_noise(
 
     loaded = load_backbone(backbone)
     paths = find_photos(photos)
-    paths = paths[:: max(1, len(paths) // limit)][:limit]
+    paths = [paths[number] for number in np.linspace(0, len(paths) - 1, min(limit, len(paths))).round().astype(int)]
+    used = 0
 
-    def decoded(items: list[Path]) -> list[LoadedImage]:
-        kept = []
+    def decoded(items: Iterable[Path]) -> Iterator[LoadedImage]:
+        nonlocal used
         for path in items:
             try:
-                kept.append(load_image(path))
+                photo = load_image(path)
             except ImageError as error:
                 typer.echo(f"left out: {error}", err=True)
-        return kept
+                continue
+            used += 1
+            yield photo
 
     with progress_bar("fitting") as progress:
-        batches = [paths[start : start + 16] for start in range(0, len(paths), 16)]
-        stream = (photo for batch in progress(batches, len(batches)) for photo in decoded(batch))
-        noise = fit(TorchRuntime(loaded.mae, device), stream, default_scales()["semantic"], seed)
+        stream = decoded(progress(paths, len(paths)))
+        try:
+            noise = fit(TorchRuntime(loaded.mae, device), stream, default_scales()["semantic"], seed)
+        except NoiseModelError as error:
+            raise typer.BadParameter(str(error), param_hint="PHOTOS") from error
     record = loaded.record.model_copy(update={"noise": noise, "licence": loaded.licence})
     save_mae(out, loaded.mae.to("cpu"), record, dtype=torch.float32)
-    typer.echo(f"{out}: noise model {noise.coefficients} from {len(paths)} photographs")
+    typer.echo(f"{out}: noise model {noise.coefficients} from {used} photographs")

@@ -2,8 +2,8 @@
 
 :func:`expand` lists the inputs without opening any, so that their number is known;
 :func:`open_inputs` opens them one after the other. What can't be opened is a source too, one that
-raises its :class:`~cinemae.images.ImageError` when it is read: the detector reports it in its
-place in the stream, like a file that can't be decoded.
+raises an :class:`OSError` when it is read: the detector reports it in its place in the stream,
+like a file that can't be decoded.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Literal
 
 from cinemae.cli.download import DownloadError, download
-from cinemae.images import IMAGE_SUFFIXES, UnreadableFileError
+from cinemae.images import IMAGE_SUFFIXES, ImageLimits
 
 STDIN = "-"
+_MOST = ImageLimits().max_bytes + 1  # enough for the decoder to see that it is too much
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a drive
 
 
@@ -50,19 +51,19 @@ class NamedBytes(io.BytesIO):
 
 
 class RefusedInput(NamedBytes):
-    """A source that can't be opened: reading it raises the refusal."""
+    """A source that can't be opened: reading it fails with the reason."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(b"", name)
         self.reason = reason
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Refuse.
+        """Fail.
 
         Raises:
-            UnreadableFileError: Always.
+            OSError: Always.
         """
-        raise UnreadableFileError(self.name, self.reason)
+        raise OSError(self.reason)
 
 
 def expand(arguments: Iterable[str], *, allow_url: bool = False) -> list[Input]:
@@ -110,7 +111,7 @@ def open_inputs(inputs: Iterable[Input]) -> Iterator[str | NamedBytes]:
     """
     for item in inputs:
         if item.kind == "stdin":
-            yield NamedBytes(sys.stdin.buffer.read(), item.name)
+            yield NamedBytes(sys.stdin.buffer.read(_MOST), item.name)
         elif item.kind == "url":
             try:
                 yield NamedBytes(download(item.name), item.name)
@@ -132,9 +133,10 @@ def printable(name: str) -> str:
 def _unprintable(name: str) -> NamedBytes:
     """Open a file whose name is no text; its verdict must still be JSON."""
     try:
-        return NamedBytes(Path(name).read_bytes(), printable(name))
+        with Path(name).open("rb") as file:
+            return NamedBytes(file.read(_MOST), printable(name))
     except OSError as error:
-        return RefusedInput(printable(name), f"can't be read: {error.strerror}")
+        return RefusedInput(printable(name), error.strerror or str(error))
 
 
 def _is_folder(path: str) -> bool:
@@ -159,7 +161,7 @@ def _walk(folder: str) -> list[Input]:
     out: list[Input] = []
 
     def blocked(error: OSError) -> None:
-        out.append(Input(str(error.filename), "refused", f"can't be listed: {error.strerror}"))
+        out.append(Input(str(error.filename), "refused", error.strerror or str(error)))
 
     for place, folders, files in os.walk(folder, onerror=blocked):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

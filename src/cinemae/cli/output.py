@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TextIO
 
 from cinemae.verdict import Verdict
@@ -64,8 +64,7 @@ class TableWriter:
         from rich.console import Console
 
         self.console = Console(file=stream, highlight=False, markup=False, emoji=False)
-        head = "  ".join(name.ljust(width) for name, width in zip(SCORE_COLUMNS, WIDTHS, strict=True))
-        self._print(f"{head}  path", "bold")
+        self._print(aligned(SCORE_COLUMNS, "path"), "bold")
 
     def write(self, verdict: Verdict) -> None:
         """Print one line."""
@@ -120,12 +119,17 @@ def table_line(verdict: Verdict) -> tuple[str, str]:
             f"{verdict.seconds:.2f}",
         ]
         last = verdict.path + (f"  ({'; '.join(verdict.notes)})" if verdict.notes else "")
-    left = {0, 4}  # words to the left, numbers to the right
+    return label, aligned(cells, one_line(last))
+
+
+def aligned(cells: Sequence[str], last: str) -> str:
+    """Return cells at their columns' widths, words to the left and numbers to the right, and a last one."""
+    words = {SCORE_COLUMNS.index("verdict"), SCORE_COLUMNS.index("format")}
     padded = [
-        cell.ljust(width) if number in left else cell.rjust(width)
+        cell.ljust(width) if number in words else cell.rjust(width)
         for number, (cell, width) in enumerate(zip(cells, WIDTHS, strict=True))
     ]
-    return label, "  ".join([*padded, one_line(last)])
+    return "  ".join([*padded, last])
 
 
 def one_line(text: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from cinemae.cli.progress import progress_bar
 
@@ -18,41 +19,56 @@ def train(
         list[Path] | None, typer.Option(help="More real photographs: a folder or manifest; may be repeated.")
     ] = None,
     photos_root: Annotated[Path | None, typer.Option(help="Root of the photo manifests.")] = None,
-    photos_limit: Annotated[int, typer.Option(help="How many of those photographs, folders balanced.")] = 3000,
-    augmentations: Annotated[int, typer.Option(min=1, help="Augmented variants of each image.")] = 3,
-    backbone: Annotated[str, typer.Option(help="MAE of the semantic scale.")] = "cinemae/vit-tiny",
-    fine_backbone: Annotated[str, typer.Option(help="MAE of the fine scale.")] = "cinemae/conv-fine",
+    photos_limit: Annotated[
+        int | None, typer.Option(min=0, help="How many of those photographs, folders balanced. Default: 1500.")
+    ] = None,
+    augmentations: Annotated[
+        int | None, typer.Option(min=1, help="Augmented variants of each image. Default: 2.")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="MAE of the semantic scale. Default: the shipped one.")] = None,
+    fine_backbone: Annotated[
+        str | None, typer.Option(help="MAE of the other scales. Default: the shipped one.")
+    ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path(".cinemae-cache"),
     settings: Annotated[
-        Path | None, typer.Option("--config", help="JSON file with fit and augment settings (see config.json).")
+        Path | None,
+        typer.Option("--config", help="JSON file of settings, as in a head's record; other options win over it."),
     ] = None,
     parts: Annotated[
         bool, typer.Option("--parts", help="Also fit heads on each part alone, into OUT-local, OUT-global, OUT-error.")
     ] = False,
-    licence: Annotated[str, typer.Option(help="Licence that the head is published under.")] = "unknown",
-    precision: Annotated[str, typer.Option(help="Arithmetic of the MAEs: f32 or bf16.")] = "f32",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    licence: Annotated[
+        str | None, typer.Option(help="Licence that the head is published under. Default: unknown.")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="Arithmetic of the MAEs: f32 (default) or bf16.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu (default) or cuda.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of augmentation, split and fit.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of augmentation, split and fit. Default: 0.")] = None,
 ) -> None:
     """Fit the head; a second run only fits, since features are cached."""
     from cinemae.fusion.recipe import TrainConfig, train_head
 
-    config = TrainConfig.model_validate_json(settings.read_text()) if settings else TrainConfig()
-    config = config.model_copy(
-        update={
-            "augmentations": augmentations,
-            "photos_limit": photos_limit,
-            "backbones": {"semantic": backbone, "fine": fine_backbone},
-            "precision": precision,
-            "device": device,
-            "licence": licence,
-            "seed": seed,
+    options = {
+        "augmentations": augmentations,
+        "photos_limit": photos_limit,
+        "precision": precision,
+        "device": device,
+        "licence": licence,
+        "seed": seed,
+    }
+    try:
+        config = TrainConfig.model_validate_json(settings.read_text()) if settings else TrainConfig()
+        values = config.model_dump() | {name: value for name, value in options.items() if value is not None}
+        values["backbones"] = {
+            scale: (backbone if scale == "semantic" else fine_backbone) or mae
+            for scale, mae in config.backbones.items()
         }
-    )
+        config = TrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise typer.BadParameter(str(error)) from error
     with progress_bar("measuring") as progress:
         reports = train_head(
-            TrainConfig.model_validate(config.model_dump()),
+            config,
             data,
             out,
             root=root,

@@ -106,7 +106,7 @@ class AugmentConfig(BaseModel):
 
     equalise: bool = True
     resize: Probability = 0.7
-    factors: Factors = (0.35, 1.0)
+    factors: Factors = (0.4, 1.5)
     filters: Annotated[tuple[Filter, ...], Field(min_length=1)] = ("bicubic", "lanczos", "bilinear", "box")
     min_side: int = Field(default=64, ge=1)
     sides: Sides = (128, 512)

@@ -34,11 +34,11 @@ def _ordered(pair: tuple[Number, Number]) -> tuple[Number, Number]:
     return pair
 
 
-_Share = Annotated[float, Field(gt=0, le=1)]
+_Scale = Annotated[float, Field(gt=0, le=4)]
 _Quality = Annotated[int, Field(ge=1, le=100)]
 _Side = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Factors = Annotated[tuple[_Share, _Share], AfterValidator(_ordered)]
+Factors = Annotated[tuple[_Scale, _Scale], AfterValidator(_ordered)]
 Qualities = Annotated[tuple[_Quality, _Quality], AfterValidator(_ordered)]
 Sides = Annotated[tuple[_Side, _Side], AfterValidator(_ordered)]
 Sigmas = Annotated[tuple[Annotated[float, Field(ge=0)], float], AfterValidator(_ordered)]
@@ -67,7 +67,7 @@ def crop_limit(pixels: Pixels, max_side: int | None) -> int:
 
 def bounded_factor(factor: float, limit: int, min_side: int) -> float:
     """Keep a small image from being reduced to nothing; ``limit`` has one distribution for both classes."""
-    return min(max(factor, min_side / limit), 1.0)
+    return max(factor, min(min_side / limit, 1.0))
 
 
 def crop_side(limit: int, factor: float, drawn: int) -> int:

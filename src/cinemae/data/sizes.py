@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cinemae.data.manifest import LabelledImage
+from cinemae.data.manifest import LabelledImage, ManifestError
 from cinemae.images import ImageError, header_size
 
 
@@ -89,7 +89,8 @@ def fit_sizes(
         An equaliser by generator name (pooled: the same one for every name).
 
     Raises:
-        ValueError: If a comparison lacks one of the classes, or the lengths differ.
+        ManifestError: If a comparison lacks one of the classes.
+        ValueError: If the lengths differ.
     """
     short: dict[str, tuple[list[int], list[int]]] = {}
     for image, side in zip(images, sides, strict=True):
@@ -98,7 +99,7 @@ def fit_sizes(
     for generator, (real, ai) in short.items():
         if not real or not ai:
             name = "the set" if pooled else f"generator {generator!r}"
-            raise ValueError(f"sizes can't be equalised: {name} has no {'ai' if real else 'real'} images")
+            raise ManifestError(f"sizes can't be equalised: {name} has no {'ai' if real else 'real'} images")
         fitted[generator] = SizeEqualiser.fit(ai, real)
     return {image.generator: fitted["" if pooled else image.generator] for image in images}
 

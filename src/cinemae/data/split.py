@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from cinemae.data.manifest import LabelledImage
+from cinemae.data.manifest import LabelledImage, ManifestError
 from cinemae.data.seeding import seeded_digest
 
 Group = Callable[[LabelledImage], str]
@@ -38,8 +38,8 @@ def split_by_source(
         (the rest, the held-out images), each in the order of ``images``.
 
     Raises:
-        ValueError: If the fraction is out of range, or a class has too few distinct images to be
-            on both sides.
+        ManifestError: If a class has too few distinct images to be on both sides.
+        ValueError: If the fraction is out of range.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie strictly between 0 and 1, got {fraction}")
@@ -71,7 +71,7 @@ def split_by_source(
         (out if (name, None) in held or (name, image.path.stem) in held else kept).append(image)
     for label in totals:
         if not all(any(image.label == label for image in side) for side in (kept, out)):
-            raise ValueError(f"can't hold out {fraction:g} of class {label}: it has {totals[label]} images")
+            raise ManifestError(f"can't hold out {fraction:g} of class {label}: it has {totals[label]} images")
     return kept, out
 
 

@@ -1,0 +1,1 @@
+"""Features: what is measured on an image's views, and the cache of it."""

@@ -9,13 +9,26 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from cinemae.data import AlignParams, AugmentConfig, LabelledImage, Protocol, SizeEqualiser, align, augment, rng_for
+from cinemae.data import (
+    AlignParams,
+    AugmentConfig,
+    LabelledImage,
+    Protocol,
+    PseudoConfig,
+    SizeEqualiser,
+    WindowConfig,
+    align,
+    augment,
+    pseudo_fake,
+    rng_for,
+    training_window,
+)
 from cinemae.features.cache import FeatureCache
 from cinemae.features.spec import FeatureSpec
 from cinemae.images import ImageError, header_size, load_image
@@ -32,27 +45,39 @@ class Variant(BaseModel):
     """What is done to an image before it is measured.
 
     Attributes:
-        protocol: An alignment protocol, or ``augment`` for a training augmentation.
+        protocol: An alignment protocol; ``augment`` for a training augmentation; ``pseudo`` for
+            the same augmentation of the image with a decoder's traces.
         number: Draws another augmentation or alignment of the same image.
         seed: Seed of all draws.
         align: Settings of an alignment.
-        augment: Settings of an augmentation.
+        window: Settings of the training window.
+        augment: Settings of the augmentation.
+        pseudo: Settings of the traces.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    protocol: Protocol | str = "raw"
+    protocol: Protocol | Literal["augment", "pseudo"] = "raw"
     number: int = 0
     seed: int = 0
     align: AlignParams = AlignParams()
+    window: WindowConfig = WindowConfig()
     augment: AugmentConfig = AugmentConfig()
+    pseudo: PseudoConfig = PseudoConfig()
 
     def apply(self, pixels: NDArray[np.uint8], key: str, max_side: int | None) -> NDArray[np.uint8]:
         """Return the variant of an image; ``key`` names the image, so that its draws are its own."""
-        rng = rng_for(self.seed, f"{key}/{self.protocol}/{self.number}")
-        if self.protocol == "augment":
-            return augment(pixels, rng, self.augment, max_side=max_side)
-        return align(pixels, self.protocol, rng, self.align, max_side=max_side)  # type: ignore[arg-type]
+        if self.protocol != "augment" and self.protocol != "pseudo":
+            rng = rng_for(self.seed, f"{key}/{self.protocol}/{self.number}")
+            return align(pixels, self.protocol, rng, self.align, max_side=max_side)
+        # A pair shares window and augmentation, so that only the traces can tell its sides apart.
+        window, traces, augmentation = (
+            rng_for(self.seed, f"{key}/{part}/{self.number}") for part in ("window", "pseudo", "augment")
+        )
+        pixels = training_window(pixels, window, self.window)
+        if self.protocol == "pseudo":
+            pixels = pseudo_fake(pixels, traces, self.pseudo)
+        return augment(pixels, augmentation, self.augment, max_side=max_side)
 
 
 class ExtractorConfig(BaseModel):
@@ -74,6 +99,11 @@ class Job:
     variant: Variant
     equaliser: SizeEqualiser | None = None
 
+    @property
+    def label(self) -> int:
+        """1 = AI-generated or given a decoder's traces, 0 = real."""
+        return 1 if self.variant.protocol == "pseudo" else self.image.label
+
 
 @dataclass(frozen=True)
 class Collected:
@@ -91,8 +121,13 @@ class Collected:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """1 = AI-generated, 0 = real, (measured,)."""
-        return np.array([job.image.label for job in self.jobs], dtype=np.int64)
+        """Labels of the rows, (measured,)."""
+        return np.array([job.label for job in self.jobs], dtype=np.int64)
+
+    @property
+    def pseudo(self) -> NDArray[np.bool_]:
+        """Which rows are pseudo-fakes, (measured,)."""
+        return np.array([job.variant.protocol == "pseudo" for job in self.jobs], dtype=np.bool_)
 
 
 _worker: dict[str, Any] = {}

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from cinemae.features.spec import FeatureSpec, ScaleSpec
+from cinemae.features.spec import SPEC_VERSION, FeatureSpec, ScaleSpec, SpecMismatchError
 from cinemae.features.statistics import error_statistics, likelihood_statistics, residual_statistics
 from cinemae.images import native_crops, resized_view
 from cinemae.likelihood import ConditionalLikelihood, combine
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.config import ViTMAEConfig
+from cinemae.mae.errors import CheckpointError
 from cinemae.mae.runtime import TorchRuntime
 from cinemae.mae.vit import ViTMAE
 
@@ -68,10 +71,23 @@ class FeatureExtractor:
 
         Raises:
             ValueError: If a scale has no MAE.
-            SpecMismatchError: If the spec names other features than this code measures.
+            CheckpointError: If an MAE predicts only a mean and has no noise model.
+            SpecMismatchError: If the spec is of another version of the features, or names others
+                than this code measures.
         """
+        if spec.version != SPEC_VERSION:
+            raise SpecMismatchError(
+                f"the features asked for are of version {spec.version}, this cinemae measures version {SPEC_VERSION}"
+            )
         if missing := spec.scales.keys() - backbones.keys():
             raise ValueError(f"no MAE for the scales {sorted(missing)}")
+        for scale in spec.scales:
+            config = backbones[scale].runtime.mae.config
+            if isinstance(config, ViTMAEConfig) and config.output == "mean" and backbones[scale].noise is None:
+                raise CheckpointError(
+                    f"the MAE of the {scale} scale predicts only a mean: give it a noise model first, with"
+                    " `cinemae fit-noise PHOTOS --backbone NAME --out FOLDER`, and use that folder"
+                )
         self.backbones, self.spec = backbones, spec
         plain = np.zeros((64, 64, 3), dtype=np.uint8)
         named = spec.model_copy(update={"names": tuple(self._measure(plain, 0)[0])})
@@ -99,7 +115,7 @@ class FeatureExtractor:
             measured = [self._view(view, spec, self.backbones[scale], seed) for view in views]
             likelihoods[scale] = [likelihood for _, likelihood in measured]
             for name in measured[0][0]:
-                named[f"{scale}.{name}"] = float(np.mean([values[name] for values, _ in measured]))
+                named[f"{scale}.{name}"] = sum(values[name] for values, _ in measured) / len(measured)
         return named, likelihoods
 
     def _view(
@@ -124,4 +140,6 @@ def views_of(pixels: NDArray[np.uint8], spec: ScaleSpec) -> list[NDArray[np.uint
     """Return the views of one scale."""
     if spec.view == "resized":
         return [resized_view(pixels, resize=spec.resize, crop=spec.size)]
+    if spec.reduce > 1:
+        pixels = np.asarray(Image.fromarray(pixels).reduce(spec.reduce))
     return native_crops(pixels, size=spec.size, count=spec.crops)

@@ -25,6 +25,8 @@ class ScaleSpec(BaseModel):
     Attributes:
         view: ``resized``: short side to ``resize``, centre crop of the MAE's image size;
             ``native``: ``crops`` crops of ``size`` pixels without resampling, on a fixed grid.
+        reduce: Whole factor by which the image is reduced (box filter) before native crops are cut;
+            1 leaves it at its own resolution.
         size: Side of a view in pixels.
         resize: Short side before the centre crop, for ``resized``.
         crops: Number of native crops; features are averaged over them.
@@ -39,6 +41,7 @@ class ScaleSpec(BaseModel):
     view: Literal["resized", "native"]
     size: int = Field(ge=16)
     resize: int = Field(default=256, ge=16)
+    reduce: int = Field(default=1, ge=1, le=8)
     crops: int = Field(default=1, ge=1)
     patch: int = Field(ge=1)
     masks: SchemeConfig
@@ -99,8 +102,14 @@ class FeatureSpec(BaseModel):
 
 
 def default_scales() -> dict[str, ScaleSpec]:
-    """Return the scales of the shipped detector: semantic (ViT) and fine (conv)."""
+    """Return the scales of the shipped detector: semantic (ViT), fine and half (conv, native and halved)."""
+    fine = ScaleSpec(view="native", size=160, crops=2, patch=8, masks=LatticeMasks(phases=2))
     return {
         "semantic": ScaleSpec(view="resized", size=224, patch=16, masks=PartitionMasks(groups=4), layers=(4,)),
-        "fine": ScaleSpec(view="native", size=160, crops=2, patch=8, masks=LatticeMasks(phases=2)),
+        "fine": fine,
+        "half": fine.model_copy(update={"reduce": 2, "crops": 1}),
     }
+
+
+DEFAULT_BACKBONES = {"semantic": "cinemae/vit-tiny", "fine": "cinemae/conv-fine", "half": "cinemae/conv-fine"}
+"""The shipped MAE of each of these scales."""

@@ -6,6 +6,8 @@ never drift apart. All are finite for every image, a constant one included.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -91,8 +93,7 @@ def residual_statistics(likelihood: ConditionalLikelihood) -> Values:
     power spectrum with its anisotropy, and the contrast between the four phases of a 2x2 lattice
     (left by up-sampling).
     """
-    z = likelihood.residual / np.sqrt(likelihood.variance)
-    z = np.clip(z, -8, 8)
+    z: FloatArray = np.clip(likelihood.residual / np.sqrt(likelihood.variance), -8, 8).astype(np.float32)
     out: Values = {}
     for number, colour in enumerate(COLOURS):
         channel = z[..., number]
@@ -115,7 +116,7 @@ def _by_entropy(likelihood: ConditionalLikelihood, z: FloatArray) -> Values:
     """Mean gap and log variance of z among sub-pixels of like expected cost, shrunk to 0 where there are few."""
     out: Values = {}
     entropy = likelihood.entropy
-    for low, high in zip(ENTROPY_BINS[:-1], ENTROPY_BINS[1:], strict=True):
+    for low, high in pairwise(ENTROPY_BINS):
         inside = (entropy >= low) & (entropy < high)
         count = int(inside.sum())
         trust = count / (count + 500.0)
@@ -173,7 +174,8 @@ def block_variance(values: FloatArray, size: int) -> FloatArray:
     """Return the variance of the grey levels in each block, (rows, columns), in squared levels."""
     grey = values.mean(-1, dtype=np.float32)
     mean = block_mean(grey, size)
-    return np.maximum(block_mean(grey**2, size) - mean**2, 0).astype(np.float32)
+    out: FloatArray = np.maximum(block_mean(grey**2, size) - mean**2, 0).astype(np.float32)
+    return out
 
 
 def regress(x: NDArray[np.floating], y: NDArray[np.floating]) -> Values:

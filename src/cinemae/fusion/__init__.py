@@ -1,0 +1,1 @@
+"""The fusion head: training, calibration, and inference in NumPy."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cinemae.features.spec import LOCAL_GROUPS, FeatureSpec, Group
+from cinemae.fusion.calibration import best_threshold, platt, weighted_quantile
 from cinemae.fusion.head import BRANCHES, FusionHead, HeadConfig, sigmoid
 from cinemae.likelihood.conditional import FloatArray
 
@@ -52,6 +53,7 @@ class FitConfig(BaseModel):
         epochs: Upper limit; ``patience`` epochs without a better held-out loss stop a member.
         batch: Rows a step.
         rate: Learning rate of AdamW; ``decay`` its weight decay.
+        pseudo_share: Share of the AI class's weight that pseudo-fakes carry.
         balance: A source with n images of a class weighs n ** balance within that class.
         held_out: Share of the sources held out for early stopping, calibration and thresholds.
         clip: Standardised features are clipped to this many spreads.
@@ -62,8 +64,8 @@ class FitConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    local: BranchConfig = BranchConfig(scales=("semantic", "fine"), groups=LOCAL_GROUPS, hidden=32)
-    global_: BranchConfig = BranchConfig(scales=("semantic", "fine"), groups=("global",), hidden=8, dropout=0.5)
+    local: BranchConfig = BranchConfig(scales=("semantic", "fine", "half"), groups=LOCAL_GROUPS, hidden=32)
+    global_: BranchConfig = BranchConfig(scales=("semantic", "fine", "half"), groups=("global",), hidden=8, dropout=0.5)
     gate: float = Field(default=0.3, ge=0)
     branch_dropout: float = Field(default=0.3, ge=0, lt=1)
     members: int = Field(default=5, ge=1)
@@ -72,6 +74,7 @@ class FitConfig(BaseModel):
     batch: int = Field(default=256, ge=2)
     rate: float = Field(default=1e-3, gt=0)
     decay: float = Field(default=1e-2, ge=0)
+    pseudo_share: float = Field(default=0.7, ge=0, le=1)
     balance: float = Field(default=0.5, ge=0, le=1)
     held_out: float = Field(default=0.15, gt=0, lt=1)
     clip: float = Field(default=4.0, gt=0)
@@ -98,8 +101,9 @@ class _Branch(nn.Module):
     def __init__(self, inputs: int, config: BranchConfig) -> None:
         super().__init__()
         self.config = config
-        self.into = nn.Linear(inputs, config.hidden)
-        self.out = nn.Linear(config.hidden, 1)
+        # Filled by _fit_member from its own generator; torch's default start would draw from the global one.
+        self.into = nn.utils.skip_init(nn.Linear, inputs, config.hidden)  # type: ignore[no-untyped-call]
+        self.out = nn.utils.skip_init(nn.Linear, config.hidden, 1)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         if generator is not None:
@@ -112,7 +116,7 @@ class _Branch(nn.Module):
 def fit_head(
     features: FloatArray,
     labels: NDArray[np.int64],
-    sources: NDArray[np.str_],
+    weights: Floats,
     held_out: Bools,
     spec: FeatureSpec,
     backbones: dict[str, str],
@@ -124,7 +128,7 @@ def fit_head(
     Args:
         features: (images, features).
         labels: 1 = AI-generated, 0 = real.
-        sources: Source of each image, for the weights.
+        weights: Weight of each row, from :func:`row_weights`.
         held_out: Rows for early stopping, calibration and thresholds.
         spec: What the features are.
         backbones: Fingerprint of each scale's MAE.
@@ -139,7 +143,6 @@ def fit_head(
     for name, rows in (("training", ~held_out), ("held-out", held_out)):
         if len(set(labels[rows].tolist())) < 2:
             raise ValueError(f"the {name} part has images of one class only")
-    weights = row_weights(labels, sources, config.balance)
     center, spread = standardiser(features[~held_out])
     z = np.clip((features - center) / spread, -config.clip, config.clip).astype(np.float32)
     index = {
@@ -182,7 +185,7 @@ def _fit_member(
     generator = torch.Generator().manual_seed(1000 * config.seed + number)
     settings = {"local": config.local, "global": config.global_}
     net = nn.ModuleDict({branch: _Branch(len(index[branch]), settings[branch]) for branch in BRANCHES})
-    for name, parameter in net.named_parameters():
+    for parameter in net.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_uniform_(parameter, a=5**0.5, generator=generator)
         else:
@@ -202,7 +205,7 @@ def _fit_member(
 
     for _ in range(config.epochs):
         order = train[torch.randperm(len(train), generator=generator)]
-        for rows in order.split(config.batch):
+        for rows in order.split(config.batch):  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
             loss(rows, generator).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -239,13 +242,26 @@ def _finish(
     return FitReport(calibrated, float(auc), float(loss))
 
 
-def row_weights(labels: NDArray[np.int64], sources: NDArray[np.str_], balance: float) -> Floats:
-    """Weigh rows so that both classes count alike, and a source with n images counts n ** balance in its class."""
+def row_weights(labels: NDArray[np.int64], sources: NDArray[np.str_], pseudo: Bools, config: FitConfig) -> Floats:
+    """Weigh rows: both classes alike; within a class by source; within the AI class pseudo-fakes as asked.
+
+    Args:
+        labels: 1 = AI-generated, 0 = real.
+        sources: Source of each row; one with n rows counts n ** config.balance.
+        pseudo: Rows that are pseudo-fakes.
+        config: ``balance`` and ``pseudo_share``.
+
+    Returns:
+        Weights with mean 1.
+    """
     weights = np.zeros(len(labels))
-    for label in (0, 1):
-        names, inverse, counts = np.unique(sources[labels == label], return_inverse=True, return_counts=True)
-        part = counts[inverse].astype(np.float64) ** (balance - 1) if len(names) else np.zeros(0)
-        weights[labels == label] = part / max(part.sum(), 1e-12) * len(labels) / 2
+    share = config.pseudo_share if (pseudo & (labels == 1)).any() else 0.0
+    if not (~pseudo & (labels == 1)).any():
+        share = 1.0
+    for rows, part in ((labels == 0, 0.5), ((labels == 1) & ~pseudo, 0.5 * (1 - share)), (pseudo, 0.5 * share)):
+        _, inverse, counts = np.unique(sources[rows], return_inverse=True, return_counts=True)
+        raw = counts[inverse].astype(np.float64) ** (config.balance - 1) if rows.any() else np.zeros(0)
+        weights[rows] = raw / max(raw.sum(), 1e-12) * part * len(labels)
     return weights
 
 
@@ -254,35 +270,6 @@ def standardiser(features: FloatArray) -> tuple[Floats, Floats]:
     low, center, high = np.quantile(features, (0.16, 0.5, 0.84), axis=0)
     spread = np.maximum((high - low) / 2, 1e-3 * (np.abs(center) + 1e-3))
     return center.astype(np.float64), spread.astype(np.float64)
-
-
-def platt(logits: Floats, labels: NDArray[np.int64], weights: Floats, steps: int = 50) -> tuple[float, float]:
-    """Fit p = sigmoid(logit / T + b) by Newton's method; T is kept in [0.05, 20]."""
-    slope, bias = 1.0, 0.0
-    design = np.stack([logits, np.ones_like(logits)], axis=1)
-    for _ in range(steps):
-        p = sigmoid(slope * logits + bias)
-        gradient = design.T @ (weights * (p - labels)) + 1e-3 * np.array([slope - 1, bias])
-        curvature = (design * (weights * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        slope, bias = slope - step[0], bias - step[1]
-        slope = float(np.clip(slope, 0.05, 20))
-    return 1 / slope, float(bias)
-
-
-def best_threshold(p: Floats, labels: NDArray[np.int64], weights: Floats) -> float:
-    """Return the threshold with the best weighted accuracy, the middle of the best stretch."""
-    grid = np.linspace(0.02, 0.98, 193)
-    hits = [np.average((p >= t) == (labels == 1), weights=weights) for t in grid]
-    best = np.flatnonzero(np.isclose(hits, max(hits)))
-    return float(grid[best[len(best) // 2]])
-
-
-def weighted_quantile(values: Floats, weights: Floats, q: float) -> float:
-    """Return the q-quantile of weighted values."""
-    order = np.argsort(values)
-    share = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][min(int(np.searchsorted(share, q)), len(values) - 1)])
 
 
 def bad_names(features: FloatArray, spec: FeatureSpec) -> list[str]:

@@ -13,16 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from cinemae.data import (
     AugmentConfig,
     LabelledImage,
+    PseudoConfig,
+    WindowConfig,
     fit_sizes,
     manifest_hash,
     read_images,
     read_photos,
     rng_for,
+    short_sides,
     split_by_source,
 )
 from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
-from cinemae.features.spec import FeatureSpec, ScaleSpec, default_scales
-from cinemae.fusion.fit import FitConfig, FitReport, fit_head
+from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, ScaleSpec, default_scales
+from cinemae.fusion.fit import FitConfig, FitReport, fit_head, row_weights
 from cinemae.fusion.head import FusionHead
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -36,6 +39,9 @@ class TrainConfig(BaseModel):
         scales: The feature scales.
         backbones: Where each scale's MAE is loaded from.
         augment: The augmentation, the same for both classes.
+        window: Which part of a large image is used.
+        pseudo: Distribution of a decoder's traces.
+        pseudo_fakes: Whether each real image also gives pseudo-fakes.
         augmentations: Variants of each image.
         photos_limit: Number of extra photographs.
         fit: The fit.
@@ -48,10 +54,13 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scales: dict[str, ScaleSpec] = Field(default_factory=default_scales)
-    backbones: dict[str, str] = {"semantic": "cinemae/vit-tiny", "fine": "cinemae/conv-fine"}
+    backbones: dict[str, str] = DEFAULT_BACKBONES
     augment: AugmentConfig = AugmentConfig()
-    augmentations: int = Field(default=3, ge=1)
-    photos_limit: int = Field(default=3000, ge=0)
+    window: WindowConfig = WindowConfig()
+    pseudo: PseudoConfig = PseudoConfig()
+    pseudo_fakes: bool = True
+    augmentations: int = Field(default=2, ge=1)
+    photos_limit: int = Field(default=1500, ge=0)
     fit: FitConfig = FitConfig()
     precision: Literal["f32", "bf16"] = "f32"
     device: str = "cpu"
@@ -117,7 +126,11 @@ def train_head(
         record = {
             "part": part,
             "manifest_hash": manifest_hash(images + extra),
-            "images": {"ai": sum(i.label for i in images), "real": sum(1 - i.label for i in images), "photos": len(extra)},
+            "images": {
+                "ai": sum(image.label for image in images),
+                "real": sum(1 - image.label for image in images),
+                "photos": len(extra),
+            },
             "refused": measured.refused,
             "held_out_auc": round(report.held_out_auc, 4),
             "held_out_loss": round(report.held_out_loss, 4),
@@ -139,18 +152,20 @@ def _fit_part(
     part: Part,
 ) -> FitReport:
     images = [job.image for job in measured.jobs]
+    fit = config.fit.model_copy(update={"seed": config.seed})
+    sources = np.array([image.source for image in images])
     unique = list({image.path: image for image in images}.values())
     _, held = split_by_source(unique, config.fit.held_out, config.seed)
     held_paths = {image.path for image in held}
     return fit_head(
         measured.features,
         measured.labels,
-        np.array([image.source for image in images]),
+        row_weights(measured.labels, sources, measured.pseudo, fit),
         np.array([image.path in held_paths for image in images]),
         extractor.spec,
         fingerprints,
         config.backbones,
-        part_config(config.fit.model_copy(update={"seed": config.seed}), part),
+        part_config(fit, part),
     )
 
 
@@ -169,26 +184,40 @@ def prepare_extractor(config: TrainConfig) -> tuple[ExtractorConfig, dict[str, s
 
 
 def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]:
-    """Return one job an image and augmentation; sizes are equalised over the whole set if asked for."""
+    """Return the jobs of a training set.
+
+    Each image gives its augmentations; each real one also gives pseudo-fakes, the same
+    augmentations of the image with a decoder's traces. Sizes are equalised over the whole set if
+    the augmentation asks for it.
+    """
     equalisers = {}
     if config.augment.equalise:
-        from cinemae.data import short_sides
-
         readable, sides = short_sides(images)
         equalisers = dict(fit_sizes(readable, sides, pooled=True))
-    variants = [
-        Variant(protocol="augment", number=number, seed=config.seed, augment=config.augment)
-        for number in range(config.augmentations)
-    ]
-    return [Job(image, variant, equalisers.get(image.generator)) for image in images for variant in variants]
+    jobs = []
+    for image in images:
+        for protocol, wanted in (("augment", True), ("pseudo", config.pseudo_fakes and image.label == 0)):
+            for number in range(config.augmentations if wanted else 0):
+                variant = Variant.model_validate(
+                    {
+                        "protocol": protocol,
+                        "number": number,
+                        "seed": config.seed,
+                        "window": config.window,
+                        "augment": config.augment,
+                        "pseudo": config.pseudo,
+                    }
+                )
+                jobs.append(Job(image, variant, equalisers.get(image.generator)))
+    return jobs
 
 
 def choose_photos(where: list[Path], root: Path | None, limit: int, seed: int) -> list[LabelledImage]:
-    """Draw photographs, a source with n of them being drawn in proportion to the square root of n."""
+    """Draw photographs, a source with n of them in proportion to n ** 0.25: variety before numbers."""
     photos = [photo for place in where for photo in read_photos(place, root)]
     if len(photos) <= limit:
         return photos
     sizes = Counter(photo.source for photo in photos)
-    weight = np.array([sizes[photo.source] ** -0.5 for photo in photos])
+    weight = np.array([sizes[photo.source] ** -0.75 for photo in photos])
     order = rng_for(seed, "photos").choice(len(photos), limit, replace=False, p=weight / weight.sum())
     return [photos[number] for number in sorted(order)]

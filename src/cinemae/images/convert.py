@@ -19,25 +19,34 @@ TURNS = {
     7: (Image.Transpose.TRANSVERSE, "mirrored and turned by 90 degrees"),
     8: (Image.Transpose.ROTATE_90, "turned by 90 degrees"),
 }
-WHITE = (255, 255, 255, 255)
+WHITE = (255, 255, 255)
+ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 PROFILE_MODES = ("RGB", "CMYK", "L")
+SAME_COLOUR = 2  # of 255: what rounding makes of sRGB profiles that differ only in how they are written
 
 
 class UnsupportedModeError(ValueError):
     """Samples that have no agreed meaning as 8-bit colour."""
 
 
-def orient(image: Image.Image) -> tuple[Image.Image, str]:
-    """Apply the EXIF orientation.
+def stated_orientation(image: Image.Image, notes: list[str]) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 if there is none or its block is broken, which is noted."""
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception as error:  # many kinds; a broken block beside sound pixels is common on the web
+        notes.append(f"EXIF can't be read, orientation left as stored ({error})")
+        return 1
+    return value if value in TURNS else 1
 
-    Returns:
-        The image and what was done, or "" if nothing was.
-    """
-    orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    if orientation not in TURNS:
-        return image, ""
-    turn, words = TURNS[orientation]
-    return image.transpose(turn), f"EXIF orientation {orientation} applied ({words})"
+
+def orient(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn an image upright, given its EXIF orientation."""
+    return image if orientation == 1 else image.transpose(TURNS[orientation][0])
+
+
+def orientation_note(orientation: int) -> list[str]:
+    """Return what is said of an orientation that was applied; nothing for 1."""
+    return [] if orientation == 1 else [f"EXIF orientation {orientation} applied ({TURNS[orientation][1]})"]
 
 
 def to_rgb(image: Image.Image, notes: list[str], info: dict[Any, Any]) -> NDArray[np.uint8]:
@@ -49,36 +58,48 @@ def to_rgb(image: Image.Image, notes: list[str], info: dict[Any, Any]) -> NDArra
         info: The opened image's ``info``; a transposed copy may have lost it.
 
     Raises:
-        UnsupportedModeError: For samples without a defined white, such as floats.
+        UnsupportedModeError: For samples without a defined white, such as floats beyond 0 to 1.
     """
+    key = info.get("transparency")
     if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_eight_bit(image))
-    transparent = "transparency" in info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
-    if image.mode in ("La", "RGBa"):
-        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
-    alpha = None
-    if transparent:
-        if "transparency" in info:
-            image.info.setdefault("transparency", info["transparency"])
-        rgba = image.convert("RGBA")
-        alpha, image = rgba.getchannel("A"), rgba.convert("RGB")
-    elif image.mode in ("1", "P"):
-        image = image.convert("RGB")
+        samples = np.asarray(image)
+        alpha = Image.fromarray(np.where(samples == key, 0, 255).astype(np.uint8)) if isinstance(key, int) else None
+        image = Image.fromarray(_eight_bit(samples, image.mode, notes))
+    else:
+        image, alpha = _split_alpha(image, key)
     image = _to_srgb(image, info.get("icc_profile"), notes)
     if alpha is not None and alpha.getextrema() != (255, 255):
-        white = Image.new("RGB", image.size, WHITE[:3])
-        image = Image.composite(image, white, alpha)
+        image = Image.composite(image, Image.new("RGB", image.size, WHITE), alpha)
         notes.append("alpha flattened on white")
     return np.array(image, dtype=np.uint8)
 
 
-def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode == "F":
-        raise UnsupportedModeError("floating-point samples have no defined white")
-    samples = np.asarray(image).astype(np.int64)
-    if samples.min() < 0 or samples.max() > 65535:
-        raise UnsupportedModeError("32-bit integer samples have no defined white")
-    return ((samples + 128) // 257).astype(np.uint8)
+def _split_alpha(image: Image.Image, key: object) -> tuple[Image.Image, Image.Image | None]:
+    """Return the opaque image, in a mode that a profile can apply to, and its alpha if it has one."""
+    if image.mode in ("La", "RGBa"):  # colours stored multiplied by alpha
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
+    if key is None and image.mode not in ALPHA_MODES:
+        return (image.convert("RGB") if image.mode in ("1", "P") else image), None
+    if key is not None:
+        image.info.setdefault("transparency", key)
+    rgba = image.convert("RGBA")
+    return rgba.convert("RGB"), rgba.getchannel("A")
+
+
+def _eight_bit(samples: NDArray[Any], mode: str, notes: list[str]) -> NDArray[np.uint8]:
+    """Scale the full range of the samples to 0..255, rounded; never stretch it to what one image uses."""
+    low, high = samples.min(), samples.max()
+    if mode == "F":
+        if not (low >= 0 and high <= 1):  # false for NaN too
+            raise UnsupportedModeError("floating-point samples beyond 0 to 1 have no defined white")
+        notes.append("floating-point samples, 0 to 1, scaled to 8-bit")
+        shades: NDArray[np.uint8] = np.rint(samples * 255).astype(np.uint8)
+        return shades
+    if low < 0 or high > 65535:
+        raise UnsupportedModeError("integer samples beyond 0 to 65535 have no defined white")
+    notes.append("16-bit scaled to 8-bit")
+    scaled: NDArray[np.uint8] = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return scaled
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
@@ -87,15 +108,32 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
     if profile and image.mode in PROFILE_MODES:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            name = ImageCms.getProfileDescription(source).strip()
-            if "srgb" not in name.lower():
-                target = ImageCms.createProfile("sRGB")
-                converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+            described = ImageCms.getProfileDescription(source).strip()[:60]
+            transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), image.mode, "RGB")
+            # Profiles' names can't be trusted ("linear sRGB"), but what they do to colours can.
+            # Pixels that are sRGB already are kept bit by bit: rounding would add traces of its own.
+            if not _keeps_colours(transform, image.mode):
+                converted = ImageCms.applyTransform(image, transform)
                 if converted is not None:
-                    notes.append(f"ICC profile {name!r} converted to sRGB")
+                    notes.append(f"ICC profile {described!r} converted to sRGB")
                     return converted
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
             notes.append(f"ICC profile can't be used, taken as sRGB ({error})")
     if image.mode not in ("RGB", "L", "CMYK", "YCbCr", "HSV"):
         raise UnsupportedModeError(f"samples of mode {image.mode} are not supported")
     return image.convert("RGB")
+
+
+def _keeps_colours(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Tell whether a transform to sRGB leaves a lattice of colours as they are."""
+    if mode == "CMYK":
+        return False
+    steps = np.arange(256) if mode == "L" else np.linspace(0, 255, 9).round()
+    axes = (steps,) if mode == "L" else (steps, steps, steps)
+    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(1, -1, len(axes)).astype(np.uint8)
+    probe = Image.fromarray(lattice[..., 0] if mode == "L" else lattice)
+    result = ImageCms.applyTransform(probe, transform)
+    if result is None:  # only for a transform in place
+        return False
+    moved = np.abs(np.asarray(result).astype(int) - np.asarray(probe.convert("RGB")).astype(int))
+    return int(moved.max()) <= SAME_COLOUR

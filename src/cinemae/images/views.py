@@ -57,6 +57,10 @@ def native_crops(pixels: Pixels, *, size: int = 160, count: int = 2) -> list[Pix
         raise ValueError(f"need an even size of at least 2 and a count of at least 1, got {size} and {count}")
     height, width = pixels.shape[:2]
     tall, wide = min(size, height) // 2 * 2, min(size, width) // 2 * 2
+    if height < size:  # crops that differ by the row that was trimmed would be one crop given twice
+        height = tall
+    if width < size:
+        width = wide
     # Cells along the long side only while they fit without overlap, then along both.
     rows, columns = _grid(height / tall, width / wide, count)
     places = [

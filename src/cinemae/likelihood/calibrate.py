@@ -10,6 +10,7 @@ from cinemae.features.spec import ScaleSpec
 from cinemae.images import LoadedImage, resized_view
 from cinemae.likelihood.conditional import block_mean, patch_moments
 from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.errors import CheckpointError
 from cinemae.mae.runtime import TorchRuntime
 from cinemae.mae.vit import ViTMAE
 
@@ -24,11 +25,12 @@ def fit_noise(runtime: TorchRuntime, photos: Iterable[LoadedImage], spec: ScaleS
         seed: Seed of the masks.
 
     Raises:
-        ValueError: If the MAE predicts a distribution already, or there are too few patches.
+        CheckpointError: If the MAE predicts a distribution already.
+        NoiseModelError: If there are too few patches.
     """
     mae = runtime.mae
     if not isinstance(mae, ViTMAE) or mae.config.output != "mean":
-        raise ValueError("this MAE predicts a distribution; it needs no noise model")
+        raise CheckpointError("this MAE predicts a distribution; it needs no noise model")
     patch, grid = mae.config.patch_size, mae.config.grid
     hidden = spec.masks.hidden(grid, seed)
     weight = hidden.repeat(patch, 1).repeat(patch, 2)[..., None].astype(np.float32)

@@ -16,6 +16,10 @@ from pydantic import BaseModel, ConfigDict
 Array = NDArray[np.floating]
 
 
+class NoiseModelError(ValueError):
+    """There is too little to fit a noise model to."""
+
+
 class NoiseModel(BaseModel):
     """log variance = b0 + b1 log(1 + ensemble variance) + b2 log(1 + contrast), in squared levels.
 
@@ -33,7 +37,8 @@ class NoiseModel(BaseModel):
     def variance(self, ensemble: Array, contrast: Array) -> NDArray[np.float32]:
         """Return the predictive variance of each patch in squared levels, at least 1/12 (rounding)."""
         log_variance = _design(ensemble, contrast) @ np.asarray(self.coefficients)
-        return np.maximum(np.exp(np.clip(log_variance, -10, 12)), 1 / 12).astype(np.float32)
+        out: NDArray[np.float32] = np.maximum(np.exp(np.clip(log_variance, -10, 12)), 1 / 12).astype(np.float32)
+        return out
 
     @classmethod
     def fit(cls, ensemble: Array, contrast: Array, squared_error: Array, iterations: int = 50) -> Self:
@@ -50,10 +55,10 @@ class NoiseModel(BaseModel):
             iterations: Scoring steps.
 
         Raises:
-            ValueError: With fewer than 100 patches.
+            NoiseModelError: With fewer than 100 patches.
         """
         if len(ensemble) < 100:
-            raise ValueError(f"a noise model needs at least 100 patches, got {len(ensemble)}")
+            raise NoiseModelError(f"a noise model needs at least 100 patches, got {len(ensemble)}")
         design = _design(ensemble, contrast)
         solve = np.linalg.pinv(design)
         beta = np.array([np.log(np.mean(squared_error) + 1e-6), 0.0, 0.0])

@@ -98,7 +98,7 @@ class TorchRuntime:
             truth = patchify(images, config.patch_size)
             prediction = prediction * (truth.var(-1, keepdim=True) + 1e-6).sqrt() + truth.mean(-1, keepdim=True)
         centre = _unpatchify(prediction, config.patch_size, config.grid) * std + mean
-        encoder = {}
+        encoder: dict[str, FloatArray] = {}
         for name, out in zip((*map(str, layers), "last"), mae.encode(tokens, None, layers), strict=True):
             out = out[0].float()
             encoder |= {
@@ -106,24 +106,27 @@ class TorchRuntime:
                 f"{name}.mean": out[1:].mean(0).cpu().numpy(),
                 f"{name}.std": out[1:].std(0, correction=0).cpu().numpy(),
             }
-        return ViewOutput(PassPredictions(centre.cpu().numpy(), None if scale is None else scale.cpu().numpy()), encoder)
+        scales = None if scale is None else scale.cpu().numpy()
+        return ViewOutput(PassPredictions(centre.cpu().numpy(), scales), encoder)
 
     def _conv(self, mae: ConvMAE, levels: Tensor, masks: Tensor) -> ViewOutput:
         if levels.shape[2] % 2 or levels.shape[3] % 2 or masks.shape[1:] != levels.shape[2:]:
-            raise ValueError(f"view {tuple(levels.shape[2:])} with masks {tuple(masks.shape[1:])}: need equal, even sides")
+            raise ValueError(
+                f"view {tuple(levels.shape[2:])} with masks {tuple(masks.shape[1:])}: need equal, even sides"
+            )
         images = levels / HALF_RANGE - 1
         shared = images.to(self.dtype).expand(len(masks), -1, -1, -1)
         hidden = masks[:, None]
         encoded = mae.encode(shared, hidden)
         prediction = mae.decode(encoded[-1], shared, hidden)
         mean, log_scale = condition_on_colour(prediction, images)
-        encoder = {}
+        encoder: dict[str, FloatArray] = {}
         for number, out in enumerate(encoded):
             flat = out.float().transpose(0, 1).flatten(1)
-            encoder |= {
-                f"{number}.mean": flat.mean(1).cpu().numpy(),
-                f"{number}.std": flat.std(1, correction=0).cpu().numpy(),
-            }
+            average = flat.mean(1)
+            # E[x^2] - E[x]^2: torch's own std is twenty times slower on a CPU.
+            spread = ((flat * flat).mean(1) - average**2).clamp_min(0).sqrt()
+            encoder |= {f"{number}.mean": average.cpu().numpy(), f"{number}.std": spread.cpu().numpy()}
         centre = ((mean + 1) * HALF_RANGE).permute(0, 2, 3, 1)
         scale = (torch.exp(log_scale) * HALF_RANGE).permute(0, 2, 3, 1)
         return ViewOutput(PassPredictions(centre.cpu().numpy(), scale.cpu().numpy()), encoder)

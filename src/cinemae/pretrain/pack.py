@@ -15,6 +15,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def build_pack(
     filled, refused = 0, []
     # Ctrl-C reaches the workers too: they leave it to this process, which drops what is queued.
     ignore = (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=signal.signal, initargs=ignore) as pool:
+    with ProcessPoolExecutor(jobs or os.cpu_count(), get_context("spawn"), signal.signal, ignore) as pool:
         try:
             for cut in progress(pool.map(_job, work, chunksize=8), len(work)):
                 if isinstance(cut, str):

@@ -1,0 +1,208 @@
+"""``cinemae detect`` from outside: what it prints, its exit status, how it takes bad files and Ctrl-C."""
+
+import csv
+import io
+import json
+import os
+import pty
+import select
+import signal
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cinemae.detector import Detector
+from cinemae.verdict import Verdict
+from processes import start
+from toys import pink
+
+
+def verdicts(text: str) -> list[Verdict]:
+    return [Verdict.model_validate_json(line) for line in text.splitlines()]
+
+
+def scores(found: list[Verdict]) -> list[Verdict]:
+    return [verdict.model_copy(update={"seconds": 0.0}) for verdict in found]
+
+
+def test_folder_as_json_equals_the_api(cinemae, album, head_folder):
+    done = cinemae("detect", album, "--model", head_folder, "--json", "--batch-size", 3)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = verdicts(done.stdout)
+    assert [Path(verdict.path).name for verdict in found] == ["a.JPG", "b.png", "c.webp"]
+    detector = Detector.load(head_folder)
+    assert scores(found) == scores([detector.detect_one(verdict.path) for verdict in found])
+    assert all(verdict.verdict in ("ai", "real", "inconclusive") for verdict in found)
+    first = json.loads(done.stdout.splitlines()[0])
+    wanted = {"path", "verdict", "probability", "bits_per_dim", "width", "height", "format", "error"}
+    assert wanted <= first.keys()
+    assert (first["format"], first["width"], first["error"]) == ("JPEG", 96, None)
+
+
+def test_bad_files_stay_in_the_stream_and_stop_nobody(cinemae, album, bad_files, head_folder):
+    bomb, cut, text = bad_files.values()
+    given = [bomb, album / "b.png", cut, text, "no/such.png", "http://127.0.0.1:1/x.png", album / "a.JPG"]
+    done = cinemae("detect", *given, "--model", head_folder, "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    found = verdicts(done.stdout)
+    assert [verdict.path for verdict in found] == [str(path) for path in given]
+    types = [verdict.error and verdict.error.type for verdict in found]
+    reading = "UnreadableFileError"
+    assert types == ["PixelLimitError", None, "TruncatedImageError", "UnsupportedFormatError", reading, reading, None]
+    assert all(verdict.error is None or verdict.error.message.startswith(verdict.path) for verdict in found)
+    assert all((verdict.verdict is None) == (verdict.error is not None) for verdict in found)
+
+
+def test_table_in_a_pipe(cinemae, album, bad_files, head_folder):
+    done = cinemae("detect", album / "b.png", bad_files["TruncatedImageError"], "--model", head_folder)
+    assert (done.returncode, done.stderr) == (1, "")
+    head, good, bad = done.stdout.splitlines()
+    assert head.split() == ["verdict", "P(ai)", "bits/dim", "size", "format", "bytes", "seconds", "path"]
+    assert good.endswith(str(album / "b.png"))
+    assert good.split()[0] in ("ai", "real", "inconclusive")
+    assert bad.startswith("refused")
+    assert "\x1b" not in done.stdout
+
+
+def test_standard_input_and_csv(cinemae, album, head_folder):
+    done = cinemae("detect", "-", "--model", head_folder, "--csv", stdin=(album / "b.png").read_bytes())
+    assert (done.returncode, done.stderr) == (0, "")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["path"], row["format"], row["error_type"]) == ("-", "PNG", "")
+    assert float(row["probability"]) == Detector.load(head_folder).detect_one(album / "b.png").probability
+
+
+def test_empty_folder_and_empty_input(cinemae, tmp_path, head_folder):
+    done = cinemae("detect", tmp_path, "-", "--model", head_folder, "--json", stdin=b"")
+    assert done.returncode == 1
+    folder, nothing = verdicts(done.stdout)
+    assert "no image" in folder.error.message
+    assert "empty" in nothing.error.message
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["x.png", "--json", "--csv"], "--json or --csv"),
+        (["x.png", "--threshold", "1.5"], "--threshold"),
+        (["x.png", "--batch-size", "0"], "--batch-size"),
+        (["x.png", "--device", "nonsense"], "--device"),
+        ([], "PATH"),
+        (["x.png", "--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_usage(cinemae, options, said):
+    done = cinemae("detect", *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [["--model", "."], ["--backbone", "no-such-mae"], ["--map", "a-file"]])
+def test_what_cannot_be_loaded_is_one_line(cinemae, options, album, tmp_path):
+    (tmp_path / "a-file").touch()
+    done = cinemae("detect", album / "b.png", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("cinemae: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_options_reach_the_detector(cinemae, album, head_folder, tmp_path):
+    common = ["detect", album / "b.png", "--model", head_folder, "--json"]
+    (plain,) = verdicts(cinemae(*common).stdout)
+    (other,) = verdicts(cinemae(*common, "--seed", 5, "--threshold", 1e-12, "--map", tmp_path / "maps").stdout)
+    assert other.seed == 5
+    assert other.bits_per_dim != plain.bits_per_dim
+    assert (other.verdict, other.threshold, other.band) == ("ai", 1e-12, (1e-12, 1e-12))
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["b.overlay.png", "b.sides.png"]
+    (accurate,) = verdicts(cinemae(*common, "--accurate").stdout)
+    assert accurate.bits_per_dim not in (plain.bits_per_dim, other.bits_per_dim)
+    small = cinemae(*common, "--max-pixels", 9000)
+    assert small.returncode == 1
+    assert verdicts(small.stdout)[0].error.type == "PixelLimitError"
+
+
+def test_another_backbone_scores_the_likelihood(cinemae, album, mae_folders, head_folder):
+    """The head is given with another MAE than its own: refused in one line; no score from a mismatch."""
+    done = cinemae("detect", album / "b.png", "--model", head_folder, "--backbone", mae_folders["fine"])
+    assert done.returncode == 2
+    assert "trained" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def many(place, count):
+    """Links to one picture under many names."""
+    Image.fromarray(pink(1)).save(place / "0000.png")
+    for number in range(1, count):
+        os.link(place / "0000.png", place / f"{number:04d}.png")
+    return place
+
+
+def test_ctrl_c_leaves_whole_lines(tmp_path, head_folder):
+    process = start("detect", many(tmp_path, 2000), "--model", head_folder, "--json")
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    found = verdicts(first + rest)
+    assert 0 < len(found) < 2000
+    # The signal may fall between a line and its being counted.
+    counts = [f"interrupted after {len(found) - late} of 2000 inputs\n" for late in (0, 1)]
+    assert said in counts
+    assert (first + rest).endswith("\n")
+
+
+def test_reader_that_hangs_up(tmp_path, head_folder):
+    """``cinemae detect ... | head -1`` ends without a traceback."""
+    process = start("detect", many(tmp_path, 2000), "--model", head_folder, "--json")
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(timeout=60) == 1
+    assert said == ""
+    process.stderr.close()
+
+
+def terminal_output(main: int, process) -> str:
+    """What a process writes to a terminal until it ends."""
+    seen = b""
+    while True:
+        if select.select([main], [], [], 0.1)[0]:
+            try:
+                seen += os.read(main, 65536)
+            except OSError:  # Linux says so when the last writer is gone
+                break
+        elif process.poll() is not None:
+            break
+    os.close(main)
+    return seen.decode()
+
+
+def test_progress_on_a_terminal_leaves_piped_output_alone(tmp_path, head_folder):
+    main, side = pty.openpty()
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    with (tmp_path / "out.jsonl").open("w") as out:
+        process = start("detect", many(pictures, 6), "--model", head_folder, "--json", stdout=out, stderr=side)
+    os.close(side)
+    shown = terminal_output(main, process)
+    assert process.wait(timeout=60) == 0
+    assert len(verdicts((tmp_path / "out.jsonl").read_text())) == 6
+    assert "scoring" in shown
+    assert "6/6" in shown
+    assert "bits_per_dim" not in shown
+
+
+def test_table_on_a_terminal_is_coloured(tmp_path, head_folder):
+    main, side = pty.openpty()
+    process = start("detect", many(tmp_path, 3), "no.png", "--model", head_folder, stdout=side, stderr=side)
+    os.close(side)
+    shown = terminal_output(main, process)
+    assert process.wait(timeout=60) == 1
+    assert "\x1b[35mrefused" in shown
+    assert "scoring" in shown
+    for number in range(3):
+        assert f"{number:04d}.png" in shown

@@ -1,0 +1,87 @@
+"""``cinemae evaluate``: tables per generator and protocol, on the terminal and in files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cinemae.cli.app import app
+from cinemae.evaluation import Evaluation
+from cinemae.fusion.head import FusionHead
+from toys import write_set
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """A validation split with a file that can't be read; its training split must not be looked at."""
+    place = write_set(tmp_path_factory.mktemp("bench"), {"val": 4, "train": 2})
+    (place / "toygen" / "val" / "ai" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    return place
+
+
+def test_prints_a_table_for_each_protocol_and_writes_both_files(bench, head_folder, cache, tmp_path):
+    result = run(
+        bench, "--model", head_folder, "--cache", cache, "--jobs", 1, "--resamples", 20, "--out", tmp_path / "e"
+    )
+    assert result.exit_code == 0, result.output
+    evaluation = Evaluation.model_validate_json((tmp_path / "e" / "evaluation.json").read_text())
+    assert list(evaluation.tables) == [str(head_folder)]
+    tables = evaluation.tables[str(head_folder)]
+    assert list(tables) == ["raw", "format", "history"]
+    for protocol, table in tables.items():
+        assert f"### {head_folder}, {protocol}, threshold" in result.stdout
+        assert [(row.generator, row.n_ai, row.n_real) for row in table.rows] == [("toygen", 4, 4)]
+        assert [mean.family for mean in table.means] == ["all"]
+    assert tables["raw"].row("toygen").roc_auc > 0.9
+    assert (tmp_path / "e" / "evaluation.md").read_text().strip() == result.stdout.strip()
+    assert result.stderr.count("broken.png") == 1
+    assert "refused: " in result.stderr
+
+
+def test_protocols_families_and_several_heads(bench, head, head_folder, cache, tmp_path):
+    strict = head.config.model_copy(update={"threshold": 0.9, "band": (0.9, 0.9)})
+    FusionHead(strict, head.weights).save(tmp_path / "strict")
+    (tmp_path / "families.json").write_text(json.dumps({"classic": ["toygen"], "web": ["nobody"]}))
+    result = run(
+        bench, "--model", head_folder, "--model", tmp_path / "strict", "--protocol", "format", "--resamples", 20,
+        "--families", tmp_path / "families.json", "--cache", cache, "--jobs", 1,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("### ") == 2
+    assert f"### {tmp_path / 'strict'}, format, threshold 0.900" in result.stdout
+    assert "mean of classic** (1 of 1)" in result.stdout
+    assert "mean of web** (0 of 1)" in result.stdout
+
+
+def test_the_same_command_gives_the_same_text(bench, head_folder, cache):
+    options = (bench, "--model", head_folder, "--cache", cache, "--jobs", 1, "--resamples", 20, "--protocol", "history")
+    assert run(*options).stdout == run(*options).stdout != ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("--protocol", "sepia"), "sepia"), (("--model", "nowhere"), "nowhere"), (("--precision", "f8"), "f8")],
+)
+def test_what_is_wrong_is_named(bench, head_folder, tmp_path, arguments, message):
+    given = () if "--model" in arguments else ("--model", head_folder)
+    result = run(bench, *given, *arguments, "--cache", tmp_path)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_set_without_a_validation_split_is_refused(head_folder, tmp_path):
+    place = write_set(tmp_path, {"train": 2})
+    result = run(place, "--model", head_folder, "--cache", tmp_path / "c")
+    assert result.exit_code == 2
+    assert "no images of split 'val'" in result.stderr

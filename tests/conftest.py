@@ -1,0 +1,22 @@
+"""Fixtures that every part of the suite may use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import pictures
+
+pytest_plugins = ["toys"]  # small MAEs, labelled pictures and a head
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """A photograph, (120, 160, 3) uint8, not writable."""
+    return pictures.photo()
+
+
+@pytest.fixture(scope="session")
+def jpeg() -> bytes:
+    """The photograph as a JPEG file."""
+    return pictures.encode(pictures.photo(), "JPEG", quality=92)

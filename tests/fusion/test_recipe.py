@@ -1,0 +1,214 @@
+"""The training recipe, end to end on the toy set."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cinemae.data import manifest_hash, read_images, read_photos, short_sides
+from cinemae.detector import Detector, build_extractor
+from cinemae.features.spec import LOCAL_GROUPS, FeatureSpec
+from cinemae.fusion.fit import FitConfig
+from cinemae.fusion.head import FusionHead
+from cinemae.fusion.recipe import TrainConfig, choose_photos, part_config, prepare_extractor, train_head, training_jobs
+from toys import FIT, MILD, SCALES, pink, upsampled
+
+
+@pytest.fixture(scope="module")
+def config(mae_folders) -> TrainConfig:
+    scales = SCALES | {"fine": SCALES["fine"].model_copy(update={"crops": 1})}
+    return TrainConfig(
+        scales=scales,
+        backbones=mae_folders,
+        augment=MILD,
+        augmentations=2,
+        pseudo_fakes=False,
+        photos_limit=6,
+        fit=FIT,
+        licence="MIT",
+        seed=4,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(config, toy_set, toy_photos, tmp_path_factory):
+    place = tmp_path_factory.mktemp("trained")
+    (place / "photos").mkdir()
+    (place / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    arguments = {"photos": [toy_photos, place / "photos"], "cache": place / "cache", "jobs": 1}
+    everything = config.model_copy(update={"photos_limit": 17})
+    return place, train_head(everything, toy_set, place / "head", parts=True, **arguments), arguments, everything
+
+
+def test_the_head_tells_new_pictures_apart(trained, toy_set):
+    place, reports, *_ = trained
+    detector = Detector.load(place / "head")
+    images = read_images(toy_set, split="val")
+    p = np.array([verdict.probability for verdict in detector.detect(image.path for image in images)])
+    labels = np.array([image.label for image in images])
+    assert ((p >= detector.head.config.threshold) == labels).mean() >= 0.9
+    assert reports[place / "head"].held_out_auc > 0.95
+
+
+def test_parts_go_beside_the_head(trained):
+    place, reports, *_ = trained
+    assert list(reports) == [place / name for name in ("head", "head-local", "head-global", "head-error")]
+    heads = {
+        part: FusionHead.load(folder)
+        for part, folder in zip(("fused", "local", "global", "error"), reports, strict=True)
+    }
+    assert {head.config.training["part"] for head in heads.values()} == set(heads)
+    names = heads["fused"].config.spec.names
+    groups = {part: {names[n].split(".")[1] for n in head.weights["local.index"]} for part, head in heads.items()}
+    assert groups == {
+        "fused": set(LOCAL_GROUPS),
+        "local": {"likelihood", "residual"},
+        "global": {"global"},
+        "error": {"error"},
+    }
+    assert [heads[part].config.gate for part in heads] == [FIT.gate, 0, 0, 0]
+
+
+def test_the_record_says_where_the_head_comes_from(trained, config, toy_set, toy_photos):
+    place, reports, *_ = trained
+    head = FusionHead.load(place / "head")
+    record = head.config.training
+    used = read_images(toy_set, split="train") + read_photos(toy_photos) + read_photos(place / "photos")
+    assert record["manifest_hash"] == manifest_hash(used)
+    assert record["images"] == {"ai": 12, "real": 12, "photos": 17}
+    assert len(record["refused"]) == 2  # once a variant
+    assert all("broken.png" in text for text in record["refused"])
+    assert record["held_out_auc"] == pytest.approx(reports[place / "head"].held_out_auc, abs=1e-4)
+    assert record["config"]["augment"]["equalise"] is True
+    assert record["config"]["seed"] == 4
+    assert head.config.licence == "MIT"
+    assert head.config.backbone_names == config.backbones
+    again = TrainConfig.model_validate(record["config"] | {"scales": head.config.spec.scales})
+    assert again == config.model_copy(update={"photos_limit": 17})
+
+
+def test_a_second_run_only_fits_and_gives_the_same_head(trained, toy_set, tmp_path):
+    place, reports, arguments, config = trained
+    (cache,) = (place / "cache").iterdir()
+    before = cache.read_bytes()
+    again = train_head(config, toy_set, tmp_path / "again", **arguments)
+    assert cache.read_bytes() == before  # nothing was measured, so nothing was stored
+    assert again[tmp_path / "again"].head.fingerprint() == reports[place / "head"].head.fingerprint()
+
+
+def test_another_seed_gives_another_head(trained, toy_set, tmp_path):
+    _, _, arguments, config = trained
+    few = config.model_copy(update={"augmentations": 1, "photos_limit": 0})
+    prints, records = zip(
+        *(
+            (report.head.fingerprint(), report.head.config.training)
+            for seed in (4, 5)
+            for report in train_head(
+                few.model_copy(update={"seed": seed}), toy_set, tmp_path / "h", **arguments
+            ).values()
+        ),
+        strict=True,
+    )
+    assert prints[0] != prints[1]
+    assert [record["config"]["seed"] for record in records] == [4, 5]
+
+
+def test_jobs_are_every_image_with_every_variant_and_one_equaliser(config, toy_set, toy_photos):
+    images = read_images(toy_set, split="train") + read_photos(toy_photos)
+    jobs = training_jobs(images, config)
+    assert len(jobs) == 2 * len(images)
+    assert Counter(job.image.path for job in jobs) == {image.path: 2 for image in images}
+    assert {job.variant.number for job in jobs} == {0, 1}
+    assert len({job.variant.model_dump_json() for job in jobs}) == 2  # the same for both classes
+    (equaliser,) = {id(job.equaliser): job.equaliser for job in jobs}.values()
+    assert len(equaliser.ai) == 12
+    assert len(equaliser.real) == 12 + 16
+
+
+def test_real_images_also_give_pseudo_fakes(config, toy_set, toy_photos):
+    images = read_images(toy_set, split="train") + read_photos(toy_photos)
+    jobs = training_jobs(images, config.model_copy(update={"pseudo_fakes": True}))
+    count = Counter((job.image.label, job.variant.protocol, job.label) for job in jobs)
+    assert count == {(1, "augment", 1): 24, (0, "augment", 0): 56, (0, "pseudo", 1): 56}
+    pixels = pink(1)
+    pairs = {job.variant.protocol: job.variant.apply(pixels, "k", None) for job in jobs if job.variant.number == 1}
+    assert pairs["augment"].shape == pairs["pseudo"].shape
+    assert not np.array_equal(pairs["augment"], pairs["pseudo"])
+
+
+def test_a_head_learns_from_photographs_and_pseudo_fakes(config, toy_set, toy_photos, tmp_path):
+    """The record says that there were some, and both sides of a pair are on one side of the split."""
+    few = config.model_copy(update={"pseudo_fakes": True, "augmentations": 1})
+    options = {"photos": [], "cache": tmp_path / "cache", "jobs": 1}
+    (report,) = train_head(few, toy_set, tmp_path / "head", **options).values()
+    assert report.head.config.training["config"]["pseudo_fakes"] is True
+    assert report.held_out_auc > 0.6
+    real, fake = (report.head.probabilities(rows).mean() for rows in np.split(probes(config), 2))
+    assert fake > real
+
+
+def probes(config: TrainConfig) -> np.ndarray:
+    extractor = build_extractor(dict(config.backbones), FeatureSpec(scales=config.scales))
+    return np.stack([extractor.extract(draw(80_000 + n)).features for draw in (pink, upsampled) for n in range(6)])
+
+
+def test_equalisation_takes_the_size_away(config, tmp_path):
+    """Small fakes and large photographs: what is measured of both has one distribution of sizes."""
+    for kind, side in (("fake", 64), ("real", 200)):
+        (tmp_path / kind).mkdir()
+        for number in range(3):
+            Image.fromarray(pink(number, side)).save(tmp_path / kind / f"{number}.png")
+    images = read_images(tmp_path)
+    assert sorted(short_sides(images)[1]) == [64] * 3 + [200] * 3
+    for equalise in (True, False):
+        augment = MILD.model_copy(update={"equalise": equalise})
+        sides = {0: set(), 1: set()}
+        for job in training_jobs(images, config.model_copy(update={"augment": augment})):
+            pixels = np.array(Image.open(job.image.path))
+            limit = (
+                job.equaliser.side(min(pixels.shape[:2]), job.image.label, np.random.default_rng(0))
+                if job.equaliser
+                else None
+            )
+            sides[job.image.label].add(job.variant.apply(pixels, job.image.name, limit).shape[0])
+        assert (sides[0] == sides[1]) is equalise
+
+
+def test_photographs_are_chosen_balanced_and_the_same_each_time(tmp_path):
+    for source, count in (("large", 400), ("small", 25)):
+        (tmp_path / source).mkdir()
+        for number in range(count):
+            (tmp_path / source / f"{number:03d}.jpg").touch()
+    chosen = choose_photos([tmp_path], None, 40, seed=0)
+    assert chosen == choose_photos([tmp_path], None, 40, seed=0)
+    assert {p.path for p in chosen} != {p.path for p in choose_photos([tmp_path], None, 40, seed=1)}
+    assert len({photo.path for photo in chosen}) == 40
+    # Fourth roots of 400 and 25 are in the ratio of 2 to 1: a third of the draws, not a seventeenth.
+    small = [sum(p.source == "small" for p in choose_photos([tmp_path], None, 12, seed)) for seed in range(60)]
+    assert np.mean(small) == pytest.approx(12 / 3, abs=0.8)
+    assert all(photo.label == 0 for photo in chosen)
+
+
+def test_all_photographs_where_there_are_few(toy_photos):
+    assert len(choose_photos([toy_photos], None, 100, seed=0)) == 16
+    assert choose_photos([toy_photos], None, 0, seed=0) == []
+    assert choose_photos([], None, 10, seed=0) == []
+
+
+def test_prepare_extractor_fills_in_names_and_fingerprints(config, extractor):
+    prepared, prints = prepare_extractor(config)
+    assert prepared.spec.names == extractor.spec.names
+    assert prints == {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
+    assert prepared.backbone_names == config.backbones
+
+
+def test_part_settings():
+    fit = FitConfig()
+    assert part_config(fit, "fused") == fit
+    assert part_config(fit, "local").local.groups == ("likelihood", "residual")
+    assert part_config(fit, "error").local.groups == ("error",)
+    alone = part_config(fit, "global")
+    assert alone.local.groups == ("global",)
+    assert alone.local.hidden == fit.global_.hidden
+    assert {part_config(fit, part).gate for part in ("local", "global", "error")} == {0}
