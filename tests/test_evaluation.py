@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cinemae.data import manifest_hash, read_images
+from cinemae.data import LabelledImage, manifest_hash, read_images
 from cinemae.detector import Detector
-from cinemae.evaluation import Evaluation, evaluate_heads
+from cinemae.evaluation import Evaluation, evaluate_heads, sample_images
 from cinemae.fusion.head import FusionHead, HeadError
 from toys import pink, save_small, small_conv, write_set
 
@@ -168,3 +168,16 @@ def test_sizes_are_equalised_for_each_generator(head, tmp_path):
     raw, aligned = (found.tables["h"][protocol].row("g").roc_auc for protocol in ("raw", "format"))
     assert raw in (0.0, 1.0)
     assert 0.15 < aligned < 0.85
+
+
+def test_a_sample_is_capped_nested_and_independent_of_order():
+    images = [
+        LabelledImage(path=f"{label}/{number}.png", name=f"{label}/{number}.png", label=label, generator="g", source="s", split="val")
+        for label in (0, 1)
+        for number in range(20)
+    ]
+    small, large = sample_images(images, 3, 0), sample_images(images[::-1], 8, 0)
+    assert sorted(i.label for i in small) == [0] * 3 + [1] * 3
+    assert {i.name for i in small} < {i.name for i in large}
+    assert {i.name for i in sample_images(images, 3, 1)} != {i.name for i in small}
+    assert len(sample_images(images, 100, 0)) == 40

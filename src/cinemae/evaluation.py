@@ -17,6 +17,7 @@ from cinemae.data import (
     manifest_hash,
     short_sides,
 )
+from cinemae.data.seeding import seeded_digest
 from cinemae.detector import Detector, build_extractor
 from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
 from cinemae.fusion.head import FusionHead, HeadError
@@ -120,3 +121,15 @@ def _table(
         seed=seed,
         families=families,
     )
+
+
+def sample_images(images: Sequence[LabelledImage], limit: int, seed: int) -> list[LabelledImage]:
+    """Keep at most ``limit`` images of each generator and class, drawn by a seeded hash of their names.
+
+    The draw does not depend on the images' order, and a larger limit only adds to a smaller one.
+    """
+    groups: dict[tuple[str, int], list[LabelledImage]] = {}
+    for image in images:
+        groups.setdefault((image.generator, image.label), []).append(image)
+    ranked = (sorted(group, key=lambda image: seeded_digest(seed, image.key)) for group in groups.values())
+    return [image for group in ranked for image in group[:limit]]

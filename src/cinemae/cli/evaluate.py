@@ -33,6 +33,9 @@ def evaluate(
         list[Path] | None, typer.Option("--model", help="Folder of a head; may be repeated. Default: the shipped one.")
     ] = None,
     root: Annotated[Path | None, typer.Option(help="What a manifest's relative paths are relative to.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="At most this many images of each generator and class, drawn by seed.")
+    ] = None,
     protocol: Annotated[
         list[ProtocolName] | None, typer.Option(help="May be repeated; default: all three.")
     ] = None,
@@ -50,10 +53,12 @@ def evaluate(
     """Print accuracy (with its fake/real split), balanced accuracy, ROC-AUC and AP per generator."""
     from cinemae.data import read_images
     from cinemae.detector import find_head
-    from cinemae.evaluation import evaluate_heads
+    from cinemae.evaluation import evaluate_heads, sample_images
     from cinemae.fusion.head import FusionHead
 
     images = read_images(data, root=root, split="val")
+    if limit is not None:
+        images = sample_images(images, limit, seed)
     places = {str(place): place for place in model} if model else {"shipped": find_head(None)}
     heads = {name: FusionHead.load(place) for name, place in places.items()}
     names = sorted({image.generator for image in images})

@@ -37,7 +37,7 @@ class WindowConfig(BaseModel):
     side: int = Field(default=640, ge=64)
     reduce: Probability = 0.5
     above: int = Field(default=700, ge=64)
-    smallest: int = Field(default=400, ge=64)
+    smallest: int = Field(default=512, ge=64)
 
 
 def training_window(pixels: Pixels, rng: np.random.Generator, config: WindowConfig | None = None) -> Pixels:
