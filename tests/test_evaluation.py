@@ -172,7 +172,14 @@ def test_sizes_are_equalised_for_each_generator(head, tmp_path):
 
 def test_a_sample_is_capped_nested_and_independent_of_order():
     images = [
-        LabelledImage(path=f"{label}/{number}.png", name=f"{label}/{number}.png", label=label, generator="g", source="s", split="val")
+        LabelledImage(
+            path=f"{label}/{number}.png",
+            name=f"{label}/{number}.png",
+            label=label,
+            generator="g",
+            source="s",
+            split="val",
+        )
         for label in (0, 1)
         for number in range(20)
     ]

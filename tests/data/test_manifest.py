@@ -68,9 +68,7 @@ def test_real_fake_folders_in_any_case(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("x/a.png", "no class folder"), ("ai/real/a.png", "both labels")]
-)
+@pytest.mark.parametrize(("name", "reason"), [("x/a.png", "no class folder"), ("ai/real/a.png", "both labels")])
 def test_a_tree_with_an_image_of_unknown_label_is_refused(tmp_path: Path, name: str, reason: str) -> None:
     touch(tmp_path, "real/ok.png", name)
     with pytest.raises(ManifestError, match=reason) as caught:
@@ -128,9 +126,7 @@ def test_parquet_manifest_with_number_labels(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     file = tmp_path / "m.parquet"
-    table = pa.table(
-        {"path": ["a.png", "b.png"], "label": [1, 0], "source": ["s", None], "extra": [b"\x00", b""]}
-    )
+    table = pa.table({"path": ["a.png", "b.png"], "label": [1, 0], "source": ["s", None], "extra": [b"\x00", b""]})
     parquet.write_table(table, file)
     assert facts(read_images(file)) == {
         ("a.png", 1, "m", "s", "train"),

@@ -84,9 +84,7 @@ def test_without_families_there_is_one_mean_over_all(scored: Set) -> None:
     assert mean.roc_auc_interval is None
 
 
-def test_intervals_depend_on_the_seed_but_not_on_other_generators(
-    scored: Set, table: EvaluationTable
-) -> None:
+def test_intervals_depend_on_the_seed_but_not_on_other_generators(scored: Set, table: EvaluationTable) -> None:
     alone = evaluate_scores(*(part[210:420] for part in scored), 0.5, resamples=400)
     assert alone.rows == (table.row("h"),)
     other = evaluate_scores(*(part[:210] for part in scored), 0.5, resamples=400, seed=1)

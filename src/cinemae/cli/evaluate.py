@@ -36,9 +36,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=2, help="At most this many images of each generator and class, drawn by seed.")
     ] = None,
-    protocol: Annotated[
-        list[ProtocolName] | None, typer.Option(help="May be repeated; default: all three.")
-    ] = None,
+    protocol: Annotated[list[ProtocolName] | None, typer.Option(help="May be repeated; default: all three.")] = None,
     families: Annotated[
         Path | None, typer.Option(help="JSON file: name of a mean -> generators. Default: the mean of all.")
     ] = None,

@@ -168,9 +168,7 @@ def plan_alignment(rng: np.random.Generator, params: AlignParams) -> AlignPlan:
         factor=low + factor * (high - low),
         side=draw_integer(side, params.sides),
         position=(top, left),
-        codec=Codec(
-            format="JPEG", quality=draw_integer(quality, params.qualities), subsampling=params.subsampling
-        ),
+        codec=Codec(format="JPEG", quality=draw_integer(quality, params.qualities), subsampling=params.subsampling),
     )
 
 

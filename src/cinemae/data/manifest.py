@@ -157,9 +157,7 @@ def read_photos(where: str | PathLike[str], root: str | PathLike[str] | None = N
         path, name = _locate(text, base)
         folders = PurePosixPath(name).parts[:-1]
         source = folders[0] if folders else where.resolve().stem
-        photos.append(
-            LabelledImage(path=path, label=0, generator="photo", source=source, split="train", name=name)
-        )
+        photos.append(LabelledImage(path=path, label=0, generator="photo", source=source, split="train", name=name))
     return photos
 
 

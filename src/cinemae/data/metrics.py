@@ -272,9 +272,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cells(row: GeneratorRow | MeanRow) -> list[str]:
-    accuracies = [
-        _number(value, percent=True) for value in (row.accuracy, row.accuracy_ai, row.accuracy_real)
-    ]
+    accuracies = [_number(value, percent=True) for value in (row.accuracy, row.accuracy_ai, row.accuracy_real)]
     balanced = _number(row.balanced_accuracy, row.balanced_accuracy_interval, percent=True)
     return [*accuracies, balanced, _number(row.roc_auc, row.roc_auc_interval), _number(row.average_precision)]
 

@@ -91,14 +91,10 @@ def square_crop(
     """
     span = min(side / factor, float(min(pixels.shape[:2])))  # in pixels of the original, fractional
     whole = math.ceil(span)
-    top, left = (
-        int(place * (length - whole + 1)) for place, length in zip(position, pixels.shape[:2], strict=True)
-    )
+    top, left = (int(place * (length - whole + 1)) for place, length in zip(position, pixels.shape[:2], strict=True))
     # A JPEG's block grid starts at the image's corner, not at the crop's: keep its phase.
     rows, columns = (top % _BLOCK, left % _BLOCK) if prior else (0, 0)
-    image = Image.fromarray(
-        np.ascontiguousarray(pixels[top - rows : top + whole, left - columns : left + whole])
-    )
+    image = Image.fromarray(np.ascontiguousarray(pixels[top - rows : top + whole, left - columns : left + whole]))
     if prior:
         image = recode(image, prior).crop((columns, rows, columns + whole, rows + whole))
     if factor == 1:
@@ -113,9 +109,7 @@ def resample_whole(pixels: Pixels, factor: float, resample: Filter, prior: Codec
         image = recode(image, prior)
     if factor == 1:
         return image
-    return image.resize(
-        (max(round(image.width * factor), 1), max(round(image.height * factor), 1)), FILTERS[resample]
-    )
+    return image.resize((max(round(image.width * factor), 1), max(round(image.height * factor), 1)), FILTERS[resample])
 
 
 def recode(image: Image.Image, codec: Codec) -> Image.Image:
