@@ -3,7 +3,7 @@
     python benchmarks/mask_noise.py FOLDER [--images N] [--seeds N] [--rounds R]
 
 Prints, for each scale, the standard deviation over seeds (root mean square over images), the
-standard deviation over images, and their ratio. The issue's bound is a ratio below 0.1.
+standard deviation over images, and their ratio. Below 0.1 is what we hold ourselves to.
 """
 
 from __future__ import annotations

@@ -260,12 +260,13 @@ def test_missing_weights_are_errors_and_never_random_ones(unshipped, head, head_
         Detector.load()
     head.save(unshipped / "head")
     assert Detector.load().detect_one(pink(1)).error is None
+    assert Detector.load(backbone="cinemae/vit-tiny").head is not None  # the shipped head's own backbone
+    (unshipped / "vit-tiny" / "model.safetensors").rename(tmp_path / "aside")
+    with pytest.raises(CheckpointError, match=r"vit-tiny"):
+        Detector.load(backbone="cinemae/vit-tiny")
     (unshipped / "head" / "model.safetensors").unlink()
     with pytest.raises(HeadError, match=r"model.safetensors is missing"):
         Detector.load()
-    (unshipped / "vit-tiny" / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"vit-tiny"):
-        Detector.load(backbone="cinemae/vit-tiny")
     nowhere = head.config.model_copy(
         update={"backbone_names": {"semantic": str(tmp_path / "no"), "fine": str(tmp_path / "no")}}
     )

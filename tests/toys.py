@@ -35,10 +35,14 @@ SCALES = {
     "semantic": ScaleSpec(view="resized", size=224, patch=16, masks=PartitionMasks(groups=4), layers=(2,)),
     "fine": ScaleSpec(view="native", size=64, crops=2, patch=8, masks=LatticeMasks(phases=2)),
 }
+_LONG = {"hidden": 8, "dropout": 0.2, "noise": 0.3, "decay": 1e-2, "epochs": 30}
 FIT = FitConfig(
-    local=BranchConfig(scales=("semantic", "fine"), groups=("likelihood", "error", "residual"), hidden=8),
-    global_=BranchConfig(scales=("semantic", "fine"), groups=("global",), hidden=4, dropout=0.5),
-    members=2, epochs=30, batch=16, rate=3e-3, held_out=0.34,
+    branches={
+        "error": BranchConfig(groups=("error",), **_LONG),
+        "local": BranchConfig(groups=("likelihood", "residual"), **_LONG),
+        "global": BranchConfig(groups=("global",), **_LONG),
+    },
+    members=2, batch=16, rate=3e-3, held_out=0.34,
 )  # fmt: skip
 MILD = AugmentConfig(resize=0.0, blur=0.0, prior_jpeg=0.0, webp=0.0, qualities=(92, 98))
 
@@ -92,7 +96,6 @@ def head_of(seed: int = 0, **settings: object) -> FusionHead:
         "backbone_names": {"fine": "cinemae/conv-fine"},
         "members": 3,
         "hidden": {"local": 5, "global": 2},
-        "gate": 0.3,
     }
     return FusionHead(HeadConfig.model_validate(values | settings), weights)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -113,7 +114,8 @@ class Detector:
             CheckpointError: If a weight is missing or does not fit; never replaced by chance.
             HeadError: If the head is missing or was trained on another MAE.
         """
-        head = None if model is None and backbone is not None else FusionHead.load(find_head(model))
+        known = backbone is None or str(backbone) == DEFAULT_BACKBONES["semantic"]
+        head = FusionHead.load(find_head(model)) if model is not None or known else None
         names: dict[str, str | PathLike[str]] = dict(DEFAULT_BACKBONES)
         if head is not None:
             names = dict(head.config.backbone_names)
@@ -144,7 +146,7 @@ class Detector:
         copied.__dict__ |= self.__dict__ | {"extractor": FeatureExtractor(self.extractor.backbones, spec)}
         return copied
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of the head and the MAEs, as shown in each verdict."""
         parts = [backbone.fingerprint for _, backbone in sorted(self.extractor.backbones.items())]

@@ -8,7 +8,15 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from cinemae.data import AugmentConfig, LabelledImage, SizeEqualiser, read_images
+from cinemae.data import (
+    AlignParams,
+    AugmentConfig,
+    LabelledImage,
+    PseudoConfig,
+    SizeEqualiser,
+    WindowConfig,
+    read_images,
+)
 from cinemae.features.collect import ExtractorConfig, Job, Variant, cache_path, collect
 from cinemae.features.spec import FeatureSpec
 from cinemae.images import load_image
@@ -117,6 +125,18 @@ def test_variants_differ_and_each_has_its_own_place_in_the_cache(config, images,
     assert len({row.tobytes() for row in measured.features}) == len(jobs)
     again = collect(jobs[::-1], config, tmp_path / "c.sqlite", workers=1)
     assert np.array_equal(again.features[::-1], measured.features)
+
+
+def test_settings_that_a_variant_does_not_use_leave_its_place_in_the_cache():
+    other = {"pseudo": PseudoConfig(upsample=0.1), "augment": MILD, "window": WindowConfig(side=64)}
+    align = {"align": AlignParams(qualities=(50, 60))}
+    for protocol, unused in (("raw", {**other, **align}), ("format", other), ("augment", {"pseudo": other["pseudo"]})):
+        plain = Variant(protocol=protocol)
+        assert plain.model_copy(update=unused).digest() == plain.digest()
+    for protocol, used in (("format", align), ("augment", {"window": other["window"]}), ("pseudo", other)):
+        plain = Variant(protocol=protocol)
+        for name, value in used.items():
+            assert plain.model_copy(update={name: value}).digest() != plain.digest()
 
 
 def test_the_file_s_name_and_place_do_not_matter(config, images, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from cinemae.features.spec import LOCAL_GROUPS, FeatureSpec, ScaleSpec, SpecMismatchError, default_scales
+from cinemae.features.spec import FeatureSpec, ScaleSpec, SpecMismatchError, default_scales
 from cinemae.masks import BlockMasks, LatticeMasks, PartitionMasks
 
 NAMES = (
@@ -46,7 +46,7 @@ def test_any_setting_of_a_scale_counts(field):
 
 
 def test_select_gives_positions_by_scale_and_group():
-    assert SPEC.select(("semantic", "fine"), LOCAL_GROUPS) == [0, 1, 3, 4]
+    assert SPEC.select(("semantic", "fine"), ("likelihood", "error", "residual")) == [0, 1, 3, 4]
     assert SPEC.select(("semantic",), ("likelihood", "error")) == [0, 1]
     assert SPEC.select(("fine", "semantic"), ("global",)) == [2, 5]
     assert SPEC.select(("coarse",), ("global",)) == []

@@ -12,11 +12,20 @@ from toys import SCALES
 GROUPS = {"likelihood": 6, "error": 3, "residual": 4, "global": 7}
 NAMES = tuple(f"fine.{group}.x{number}" for group, count in GROUPS.items() for number in range(count))
 SPEC = FeatureSpec(scales={"fine": SCALES["fine"]}, names=NAMES)
+LONG = {"hidden": 8, "dropout": 0.2, "noise": 0.3, "decay": 1e-2, "epochs": 40}
 CONFIG = FitConfig(
-    local=BranchConfig(scales=("fine",), groups=("likelihood", "error", "residual"), hidden=8),
-    global_=BranchConfig(scales=("fine",), groups=("global",), hidden=4, dropout=0.5),
-    members=2, epochs=40, batch=64, rate=5e-3,
+    branches={
+        "error": BranchConfig(groups=("error",), **LONG),
+        "local": BranchConfig(groups=("likelihood", "residual"), **LONG),
+        "global": BranchConfig(groups=("global",), **LONG),
+    },
+    members=2, batch=64, rate=5e-3,
 )  # fmt: skip
+
+
+def with_branches(**update: object) -> FitConfig:
+    branches = {name: branch.model_copy(update=update) for name, branch in CONFIG.branches.items()}
+    return CONFIG.model_copy(update={"branches": branches})
 
 
 def columns(group: str) -> np.ndarray:
@@ -73,7 +82,7 @@ def test_no_signal_gives_no_verdict():
 @pytest.mark.parametrize("part", ["local", "error", "global"])
 def test_parts_see_their_own_features_only(knows, part):
     head = fitted(toy(knows, shift=4), part_config(CONFIG, part)).head
-    assert head.config.gate == 0
+    assert list(head.config.hidden) == [part]
     features = toy(knows, shift=4)[0]
     spoilt = features.copy()
     read = {"local": ("likelihood", "residual"), "error": ("error",), "global": ("global",)}[part]
@@ -85,13 +94,44 @@ def test_parts_see_their_own_features_only(knows, part):
     assert auc > 0.95 if knows in read else auc < 0.75
 
 
-def test_gate_weighs_the_global_branch():
-    """The local branch stands alone where the global one is gated out in training."""
+def test_shares_weigh_the_branches_and_each_is_what_it_is_alone():
     data = toy("global", shift=4)
-    strong, none = (fitted(data, CONFIG.model_copy(update={"gate": gate})) for gate in (1.0, 0.0))
-    assert strong.held_out_auc > 0.95
-    assert none.held_out_auc < 0.75
-    assert strong.head.config.gate == 1.0
+    features = data[0]
+    fused = fitted(data).head
+    parts = {name: fitted(data, part_config(CONFIG, name)).head for name in CONFIG.branches}
+    for name, head in parts.items():
+        (alone,) = head.branch_logits(features).values()
+        np.testing.assert_allclose(fused.branch_logits(features)[name], alone / 3, rtol=1e-5, atol=1e-6)
+    heavy = CONFIG.branches | {"global": CONFIG.branches["global"].model_copy(update={"share": 6.0})}
+    heavy_head = fitted(data, CONFIG.model_copy(update={"branches": heavy})).head
+    np.testing.assert_allclose(
+        heavy_head.branch_logits(features)["global"], fused.branch_logits(features)["global"] * 3 * 6 / 8, rtol=1e-5,
+        atol=1e-6,
+    )  # fmt: skip
+    aucs = {name: roc_auc_score(data[1], head.logits(features)) for name, head in parts.items()}
+    assert aucs["local"] < 0.75 < 0.95 < aucs["global"]
+    assert roc_auc_score(data[1], heavy_head.logits(features)) > 0.95
+
+
+def test_a_branch_that_decay_has_shrunk_still_speaks_in_log_odds():
+    data = toy("error", 2000)
+    slopes = []
+    for decay in (1e-2, 20.0):
+        branch = BranchConfig(groups=("error",), **LONG | {"decay": decay})
+        head = fitted(data, CONFIG.model_copy(update={"branches": {"error": branch}})).head
+        slopes.append(1 / head.config.temperature)
+    assert slopes == pytest.approx([1, 1], rel=0.02)
+
+
+def test_a_part_that_is_no_branch_is_named():
+    with pytest.raises(ValueError, match="no branch named local; the configuration has error"):
+        part_config(part_config(CONFIG, "error"), "local")
+
+
+def test_a_branch_may_read_some_scales_only():
+    branch = BranchConfig(groups=("error",), scales=("fine",), **LONG)
+    head = fitted(toy("error", shift=4), CONFIG.model_copy(update={"branches": {"error": branch}})).head
+    assert head.weights["error.index"].tolist() == columns("error").tolist()
 
 
 def test_the_same_seed_gives_the_same_head_and_another_another():
@@ -117,7 +157,7 @@ def test_global_random_state_is_neither_read_nor_written():
 
 def test_members_are_different_networks():
     weights = fitted(toy("likelihood")).head.weights["local.in"]
-    assert weights.shape == (2, 13, 8)
+    assert weights.shape == (2, 10, 8)
     assert not np.allclose(weights[0], weights[1], atol=1e-2)
 
 
@@ -125,9 +165,9 @@ def test_keeps_the_state_that_was_best_on_the_held_out_part():
     """With noise for labels a net can only memorise; its last state would be sure of itself, and wrong."""
     features, _, sources, held_out = toy("likelihood", 120, shift=0)
     labels = np.random.default_rng(0).permutation(np.arange(120) % 2)
-    plain = CONFIG.local.model_copy(update={"dropout": 0.0, "noise": 0.0})
-    update = {"epochs": 150, "patience": 150, "batch": 16, "members": 1, "local": plain, "gate": 0.0}
-    head = fitted((features, labels, sources, held_out), CONFIG.model_copy(update=update)).head
+    plain = with_branches(dropout=0.0, noise=0.0, epochs=150)
+    update = {"patience": 150, "batch": 16, "members": 1}
+    head = fitted((features, labels, sources, held_out), plain.model_copy(update=update)).head
     raw = (head.logits(features) - head.config.bias) * head.config.temperature
     loss = np.where(labels == 1, np.logaddexp(0, -raw), np.logaddexp(0, raw))
     assert loss[held_out].mean() < np.log(2) + 0.03
@@ -137,7 +177,7 @@ def test_keeps_the_state_that_was_best_on_the_held_out_part():
 def test_patience_ends_a_fit_that_gets_no_better():
     data = toy("likelihood", 200, shift=0)
     impatient, patient = (
-        fitted(data, CONFIG.model_copy(update={"epochs": 60, "patience": patience, "members": 1}))
+        fitted(data, with_branches(epochs=60).model_copy(update={"patience": patience, "members": 1}))
         for patience in (1, 60)
     )
     assert impatient.head.fingerprint() != patient.head.fingerprint()

@@ -22,19 +22,18 @@ def torch_forward(head: FusionHead, rows: np.ndarray) -> torch.Tensor:
     w = {name: torch.from_numpy(np.asarray(array, dtype=np.float64)) for name, array in head.weights.items()}
     z = ((torch.from_numpy(rows).double() - w["center"]) / w["spread"]).clamp(-head.config.clip, head.config.clip)
     total = torch.zeros(len(rows), dtype=torch.float64)
-    for branch, gate in (("local", 1.0), ("global", head.config.gate)):
+    for branch in ("local", "global"):
         x = z[:, w[f"{branch}.index"].long()]
         members = []
         for number in range(head.config.members):
             hidden = torch.relu(x @ w[f"{branch}.in"][number] + w[f"{branch}.in_bias"][number])
             members.append(hidden @ w[f"{branch}.out"][number] + w[f"{branch}.out_bias"][number])
-        total += gate * torch.stack(members).mean(0)
+        total += torch.stack(members).mean(0)
     return torch.sigmoid(total / head.config.temperature + head.config.bias)
 
 
-@pytest.mark.parametrize("gate", [0.0, 0.3, 1.0])
-def test_forward_equals_torch(rows, gate):
-    head = head_of(gate=gate, temperature=1.7, bias=-0.4)
+def test_forward_equals_torch(rows):
+    head = head_of(temperature=1.7, bias=-0.4)
     np.testing.assert_allclose(head.probabilities(rows), torch_forward(head, rows).numpy(), rtol=1e-10)
     assert np.ptp(head.probabilities(rows)) > 0.1
 
@@ -86,7 +85,6 @@ def test_fingerprint_covers_what_decides_and_not_where_it_came_from():
     assert len(head.fingerprint()) == 16
     for update in (
         {"threshold": 0.51, "band": (0.5, 0.6)},
-        {"gate": 0.31},
         {"temperature": 2.0},
         {"clip": 3.0},
         {"backbones": {"fine": "f" * 16}},

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cinemae.data import manifest_hash, read_images, read_photos, short_sides
 from cinemae.detector import Detector, build_extractor
-from cinemae.features.spec import LOCAL_GROUPS, FeatureSpec
+from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.fit import FitConfig
 from cinemae.fusion.head import FusionHead
 from cinemae.fusion.recipe import TrainConfig, choose_photos, part_config, prepare_extractor, train_head, training_jobs
@@ -60,14 +60,12 @@ def test_parts_go_beside_the_head(trained):
     }
     assert {head.config.training["part"] for head in heads.values()} == set(heads)
     names = heads["fused"].config.spec.names
-    groups = {part: {names[n].split(".")[1] for n in head.weights["local.index"]} for part, head in heads.items()}
-    assert groups == {
-        "fused": set(LOCAL_GROUPS),
-        "local": {"likelihood", "residual"},
-        "global": {"global"},
-        "error": {"error"},
-    }
-    assert [heads[part].config.gate for part in heads] == [FIT.gate, 0, 0, 0]
+    groups = {"error": {"error"}, "local": {"likelihood", "residual"}, "global": {"global"}}
+    for part, head in heads.items():
+        read = {
+            branch: {names[n].split(".")[1] for n in head.weights[f"{branch}.index"]} for branch in head.config.hidden
+        }
+        assert read == (groups if part == "fused" else {part: groups[part]})
 
 
 def test_the_record_says_where_the_head_comes_from(trained, config, toy_set, toy_photos):
@@ -190,6 +188,15 @@ def test_photographs_are_chosen_balanced_and_the_same_each_time(tmp_path):
     assert all(photo.label == 0 for photo in chosen)
 
 
+def test_large_photographs_are_drawn_more_often(tmp_path):
+    for side in (32, 128):
+        for number in range(30):
+            Image.new("RGB", (side, side + 10)).save(tmp_path / f"{side}-{number}.png")
+    (tmp_path / "broken.png").touch()
+    drawn = [photo.path.name for seed in range(60) for photo in choose_photos([tmp_path], None, 3, seed)]
+    assert sum(name.startswith("128-") for name in drawn) / len(drawn) == pytest.approx(0.8, abs=0.1)
+
+
 def test_all_photographs_where_there_are_few(toy_photos):
     assert len(choose_photos([toy_photos], None, 100, seed=0)) == 16
     assert choose_photos([toy_photos], None, 0, seed=0) == []
@@ -206,9 +213,5 @@ def test_prepare_extractor_fills_in_names_and_fingerprints(config, extractor):
 def test_part_settings():
     fit = FitConfig()
     assert part_config(fit, "fused") == fit
-    assert part_config(fit, "local").local.groups == ("likelihood", "residual")
-    assert part_config(fit, "error").local.groups == ("error",)
-    alone = part_config(fit, "global")
-    assert alone.local.groups == ("global",)
-    assert alone.local.hidden == fit.global_.hidden
-    assert {part_config(fit, part).gate for part in ("local", "global", "error")} == {0}
+    for part in ("local", "global", "error"):
+        assert part_config(fit, part).branches == {part: fit.branches[part]}

@@ -20,10 +20,10 @@ def train(
     ] = None,
     photos_root: Annotated[Path | None, typer.Option(help="Root of the photo manifests.")] = None,
     photos_limit: Annotated[
-        int | None, typer.Option(min=0, help="How many of those photographs, folders balanced. Default: 1500.")
+        int | None, typer.Option(min=0, help="How many of those photographs, folders balanced. Default: 3000.")
     ] = None,
     augmentations: Annotated[
-        int | None, typer.Option(min=1, help="Augmented variants of each image. Default: 2.")
+        int | None, typer.Option(min=1, help="Augmented variants of each image. Default: 1.")
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="MAE of the semantic scale. Default: the shipped one.")] = None,
     fine_backbone: Annotated[

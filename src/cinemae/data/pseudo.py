@@ -18,7 +18,7 @@ from cinemae.data.operations import Probability
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-UP_FILTERS = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
+UP_FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 
 
 class WindowConfig(BaseModel):
@@ -74,14 +74,14 @@ class PseudoConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    upsample: Probability = 0.6
+    upsample: Probability = 0.8
     factors: tuple[float, float] = (1.25, 3.0)
-    kernel: Probability = 0.3
+    kernel: Probability = 0.35
     keep: tuple[float, float] = (0.0, 0.5)
-    denoise: Probability = 0.6
+    denoise: Probability = 0.7
     radii: tuple[int, int] = (1, 4)
     strengths: tuple[float, float] = (3e-4, 6e-3)
-    sharpen: Probability = 0.5
+    sharpen: Probability = 0.4
     amounts: tuple[float, float] = Field(default=(50.0, 200.0))
 
 
@@ -106,7 +106,7 @@ def pseudo_fake(pixels: Pixels, rng: np.random.Generator, config: PseudoConfig |
         image = guided_filter(image, _integer(u[4], config.radii), _log_uniform(u[5], config.strengths))
     if upsample:
         factor = _log_uniform(u[6], config.factors)
-        made = _transposed(image, weights) if u[7] < config.kernel else _resampled(image, factor, int(4 * u[8]))
+        made = _transposed(image, weights) if u[7] < config.kernel else _resampled(image, factor, int(3 * u[8]))
         low, high = config.keep
         image = made + (low + u[9] * (high - low)) * (image - made)
     if denoise and u[3] >= 0.5:

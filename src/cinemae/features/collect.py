@@ -65,6 +65,12 @@ class Variant(BaseModel):
     augment: AugmentConfig = AugmentConfig()
     pseudo: PseudoConfig = PseudoConfig()
 
+    def digest(self) -> str:
+        """Return a short hash of what this variant depends on; other variants' settings don't count."""
+        settings = {"augment": {"window", "augment"}, "pseudo": {"window", "augment", "pseudo"}, "raw": set()}
+        used = {"protocol", "number", "seed"} | settings.get(self.protocol, {"align"})
+        return hashlib.sha256(self.model_dump_json(include=used).encode()).hexdigest()[:16]
+
     def apply(self, pixels: NDArray[np.uint8], key: str, max_side: int | None) -> NDArray[np.uint8]:
         """Return the variant of an image; ``key`` names the image, so that its draws are its own."""
         if self.protocol != "augment" and self.protocol != "pseudo":
@@ -164,7 +170,7 @@ def _measure(job: Job) -> tuple[str, FloatArray, bool] | str:
         if job.equaliser is not None:
             draw = rng_for(job.variant.seed, f"{sha256}/side")
             size = str(job.equaliser.side(min(header_size(data, name=name)), job.image.label, draw))
-        key = f"{sha256}/{hashlib.sha256(job.variant.model_dump_json().encode()).hexdigest()[:16]}/{size}"
+        key = f"{sha256}/{job.variant.digest()}/{size}"
         found = cache.get(key)
         if found is not None:
             return key, found, False

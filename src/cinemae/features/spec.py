@@ -12,7 +12,6 @@ from cinemae.masks import LatticeMasks, PartitionMasks, SchemeConfig
 
 SPEC_VERSION = 1
 Group = Literal["likelihood", "error", "residual", "global"]
-LOCAL_GROUPS: tuple[Group, ...] = ("likelihood", "error", "residual")
 
 
 class SpecMismatchError(ValueError):

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cinemae.features.spec import LOCAL_GROUPS, FeatureSpec, Group
+from cinemae.data.seeding import seeded_digest
+from cinemae.features.spec import FeatureSpec, Group
 from cinemae.fusion.calibration import best_threshold, platt, weighted_quantile
-from cinemae.fusion.head import BRANCHES, FusionHead, HeadConfig, sigmoid
+from cinemae.fusion.head import FusionHead, HeadConfig, sigmoid
 from cinemae.likelihood.conditional import FloatArray
 
 Floats = NDArray[np.float64]
@@ -21,38 +22,54 @@ Bools = NDArray[np.bool_]
 
 
 class BranchConfig(BaseModel):
-    """What one branch reads and how large it is.
+    """One branch of the head: what it reads, how large it is, how much it counts.
 
     Attributes:
-        scales: Scales whose features it reads.
         groups: Feature groups it reads.
+        scales: Scales whose features it reads; None for all.
+        share: Its weight in the mean of log-odds, relative to the other branches'.
         hidden: Hidden units.
         dropout: Probability of dropping an input feature in training.
         noise: Spread of the Gaussian noise on standardised features in training.
+        decay: Weight decay of AdamW.
+        epochs: Upper limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scales: tuple[str, ...]
-    groups: tuple[Group, ...]
-    hidden: int = Field(ge=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    noise: float = Field(default=0.3, ge=0)
+    groups: tuple[Group, ...] = Field(min_length=1)
+    scales: tuple[str, ...] | None = None
+    share: float = Field(default=1.0, gt=0)
+    hidden: int = Field(default=16, ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    noise: float = Field(default=0.5, ge=0)
+    decay: float = Field(default=1.0, ge=0)
+    epochs: int = Field(default=10, ge=1)
+
+
+def default_branches() -> dict[str, BranchConfig]:
+    """Return the branches of the shipped head.
+
+    Reconstruction errors are few and of one kind: they may be fitted longer and freer than the many
+    statistics and features, which would otherwise learn the training set's content.
+    """
+    return {
+        "error": BranchConfig(groups=("error",), share=1.0, dropout=0.3, noise=0.3, decay=0.1, epochs=15),
+        "local": BranchConfig(groups=("likelihood", "residual"), share=2.5, decay=100.0, epochs=10),
+        "global": BranchConfig(groups=("global",), share=2.0, decay=20.0, epochs=8),
+    }
 
 
 class FitConfig(BaseModel):
     """One fit of the head.
 
     Attributes:
-        local: The branch of likelihood statistics.
-        global_: The branch of encoder features.
-        gate: Weight of the global branch, trained and used alike.
-        branch_dropout: Probability of leaving the global branch out of a training step, so that
-            the local one learns to stand alone.
-        members: Averaged networks, each with its own start, order and dropout.
-        epochs: Upper limit; ``patience`` epochs without a better held-out loss stop a member.
+        branches: The branches by name. Each is fitted and calibrated by itself, so that none keeps
+            another from learning; their log-odds are averaged by their shares.
+        members: Averaged networks of each branch, each with its own start, order and dropout.
+        patience: Epochs without a better held-out loss that stop a member.
         batch: Rows a step.
-        rate: Learning rate of AdamW; ``decay`` its weight decay.
+        rate: Learning rate of AdamW.
         pseudo_share: Share of the AI class's weight that pseudo-fakes carry.
         balance: A source with n images of a class weighs n ** balance within that class.
         held_out: Share of the sources held out for early stopping, calibration and thresholds.
@@ -64,17 +81,12 @@ class FitConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    local: BranchConfig = BranchConfig(scales=("semantic", "fine", "half"), groups=LOCAL_GROUPS, hidden=32)
-    global_: BranchConfig = BranchConfig(scales=("semantic", "fine", "half"), groups=("global",), hidden=8, dropout=0.5)
-    gate: float = Field(default=0.3, ge=0)
-    branch_dropout: float = Field(default=0.3, ge=0, lt=1)
+    branches: dict[str, BranchConfig] = Field(default_factory=default_branches, min_length=1)
     members: int = Field(default=5, ge=1)
-    epochs: int = Field(default=60, ge=1)
     patience: int = Field(default=8, ge=1)
     batch: int = Field(default=256, ge=2)
     rate: float = Field(default=1e-3, gt=0)
-    decay: float = Field(default=1e-2, ge=0)
-    pseudo_share: float = Field(default=0.7, ge=0, le=1)
+    pseudo_share: float = Field(default=0.8, ge=0, le=1)
     balance: float = Field(default=0.5, ge=0, le=1)
     held_out: float = Field(default=0.15, gt=0, lt=1)
     clip: float = Field(default=4.0, gt=0)
@@ -143,71 +155,83 @@ def fit_head(
     for name, rows in (("training", ~held_out), ("held-out", held_out)):
         if len(set(labels[rows].tolist())) < 2:
             raise ValueError(f"the {name} part has images of one class only")
-    center, spread = standardiser(features[~held_out])
+    # Real images alone: a feature says how far an image is from what photographs are.
+    center, spread = standardiser(features[~held_out & (labels == 0)])
     z = np.clip((features - center) / spread, -config.clip, config.clip).astype(np.float32)
-    index = {
-        branch: np.array(spec.select(settings.scales, settings.groups), dtype=np.int64)
-        for branch, settings in zip(BRANCHES, (config.local, config.global_), strict=True)
-    }
-    members = [_fit_member(z, labels, weights, held_out, index, config, number) for number in range(config.members)]
+    total = sum(branch.share for branch in config.branches.values())
     arrays: dict[str, NDArray[np.generic]] = {"center": center, "spread": spread}
-    for branch in BRANCHES:
-        states = [member[branch].state_dict() for member in members]
-        arrays |= {
-            f"{branch}.index": index[branch],
-            f"{branch}.in": np.stack([s["into.weight"].numpy().T for s in states]),
-            f"{branch}.in_bias": np.stack([s["into.bias"].numpy() for s in states]),
-            f"{branch}.out": np.stack([s["out.weight"].numpy()[0] for s in states]),
-            f"{branch}.out_bias": np.stack([s["out.bias"].numpy()[0] for s in states]),
-        }
+    for name, branch in config.branches.items():
+        index = np.array(spec.select(branch.scales or tuple(spec.scales), branch.groups), dtype=np.int64)
+        fitted = _fit_branch(_Rows(z[:, index], labels, weights, held_out), branch, config, name)
+        for key in ("out", "out_bias"):
+            fitted[key] *= branch.share / total
+        arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in fitted.items()}
     head_config = HeadConfig(
         spec=spec,
         backbones=backbones,
         backbone_names=backbone_names,
         members=config.members,
-        hidden={"local": config.local.hidden, "global": config.global_.hidden},
-        gate=config.gate,
+        hidden={name: branch.hidden for name, branch in config.branches.items()},
         clip=config.clip,
     )
     head = FusionHead(head_config, arrays)
     return _finish(head, features[held_out], labels[held_out], weights[held_out], config)
 
 
-def _fit_member(
-    z: FloatArray,
-    labels: NDArray[np.int64],
-    weights: Floats,
-    held_out: Bools,
-    index: dict[str, NDArray[np.int64]],
-    config: FitConfig,
-    number: int,
-) -> nn.ModuleDict:
-    generator = torch.Generator().manual_seed(1000 * config.seed + number)
-    settings = {"local": config.local, "global": config.global_}
-    net = nn.ModuleDict({branch: _Branch(len(index[branch]), settings[branch]) for branch in BRANCHES})
+@dataclass(frozen=True)
+class _Rows:
+    """What a branch is fitted on: its standardised features, and the rows' labels, weights and part."""
+
+    z: FloatArray
+    labels: NDArray[np.int64]
+    weights: Floats
+    held_out: Bools
+
+
+def _fit_branch(rows: _Rows, branch: BranchConfig, config: FitConfig, name: str) -> dict[str, FloatArray]:
+    """Fit a branch's members; on the held-out rows their mean is scaled to be log-odds (Platt).
+
+    Decay shrinks a branch's logits by as much as it likes, so without this the sum of branches
+    would weigh them by their decay.
+    """
+    members = [_fit_member(rows, branch, config, f"{name}/{number}") for number in range(config.members)]
+    with torch.no_grad():
+        raw = torch.stack([member(torch.from_numpy(rows.z[rows.held_out])) for member in members]).mean(0)
+    logits = raw.double().numpy()
+    spread = max(float(logits.std()), 1e-9)
+    temperature, bias = platt(logits / spread, rows.labels[rows.held_out], rows.weights[rows.held_out])
+    scale = np.float32(1 / (temperature * spread))
+    states = [member.state_dict() for member in members]
+    return {
+        "in": np.stack([s["into.weight"].numpy().T for s in states]),
+        "in_bias": np.stack([s["into.bias"].numpy() for s in states]),
+        "out": np.stack([s["out.weight"].numpy()[0] for s in states]) * scale,
+        "out_bias": np.stack([s["out.bias"].numpy()[0] for s in states]) * scale + np.float32(bias),
+    }
+
+
+def _fit_member(rows: _Rows, branch: BranchConfig, config: FitConfig, key: str) -> _Branch:
+    generator = torch.Generator().manual_seed(seeded_digest(config.seed, key) % 2**63)
+    net = _Branch(rows.z.shape[1], branch)
     for parameter in net.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_uniform_(parameter, a=5**0.5, generator=generator)
         else:
             nn.init.zeros_(parameter)
-    data = {branch: torch.from_numpy(z[:, index[branch]]) for branch in BRANCHES}
-    y, w = torch.from_numpy(labels).float(), torch.from_numpy(weights).float()
-    train, test = torch.from_numpy(np.flatnonzero(~held_out)), torch.from_numpy(np.flatnonzero(held_out))
-    optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
+    x, y, w = torch.from_numpy(rows.z), torch.from_numpy(rows.labels).float(), torch.from_numpy(rows.weights).float()
+    train, test = torch.from_numpy(np.flatnonzero(~rows.held_out)), torch.from_numpy(np.flatnonzero(rows.held_out))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=branch.decay)
     best, best_state, waited = float("inf"), net.state_dict(), 0
 
-    def loss(rows: Tensor, random: torch.Generator | None) -> Tensor:
-        gate = config.gate
-        if random is not None and float(torch.rand((), generator=random)) < config.branch_dropout:
-            gate = 0.0
-        logit = net["local"](data["local"][rows], random) + gate * net["global"](data["global"][rows], random)
-        return F.binary_cross_entropy_with_logits(logit, y[rows], w[rows], reduction="sum") / w[rows].sum()
+    def loss(part: Tensor, random: torch.Generator | None) -> Tensor:
+        logit = net(x[part], random)
+        return F.binary_cross_entropy_with_logits(logit, y[part], w[part], reduction="sum") / w[part].sum()
 
-    for _ in range(config.epochs):
+    for _ in range(branch.epochs):
         order = train[torch.randperm(len(train), generator=generator)]
-        for rows in order.split(config.batch):  # type: ignore[no-untyped-call]
+        for part in order.split(config.batch):  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
-            loss(rows, generator).backward()  # type: ignore[no-untyped-call]
+            loss(part, generator).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
             current = float(loss(test, None))

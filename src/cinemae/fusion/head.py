@@ -1,9 +1,10 @@
-"""The fusion head: a local and a global branch, added, calibrated, with its threshold inside.
+"""The fusion head: branches that are added, calibrated, with the threshold inside.
 
-    logit = mean over members of (local(x_l) + gate * global(x_g)),   p = sigmoid(logit / T + b)
+    logit = sum over branches of the mean of its members' MLP(x_branch),   p = sigmoid(logit / T + b)
 
-Each branch is a small MLP on standardised features (additive fusion, arXiv 2511.06325). The head
-is plain NumPy at inference; ``cinemae.fusion.fit`` trains it. It is saved as safetensors + JSON.
+The shipped head adds reconstruction errors, local likelihood statistics and global features
+(additive fusion, arXiv 2511.06325). The head is plain NumPy at inference; ``cinemae.fusion.fit``
+trains it. It is saved as safetensors + JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from cinemae.verdict import Label
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-BRANCHES = ("local", "global")
 
 
 class HeadError(ValueError):
@@ -42,8 +42,7 @@ class HeadConfig(BaseModel):
         backbones: Fingerprint of each scale's MAE.
         backbone_names: Where those MAEs can be loaded from.
         members: Number of averaged networks.
-        hidden: Hidden units of each branch.
-        gate: Weight of the global branch; 0 leaves it out.
+        hidden: Hidden units of each branch, by its name.
         clip: Standardised features are clipped to this many spreads.
         temperature: Calibration, divides the logit.
         bias: Calibration, added to the divided logit.
@@ -61,8 +60,7 @@ class HeadConfig(BaseModel):
     backbones: dict[str, str]
     backbone_names: dict[str, str]
     members: int = Field(ge=1)
-    hidden: dict[str, int]
-    gate: float = Field(ge=0)
+    hidden: dict[str, int] = Field(min_length=1)
     clip: float = Field(default=4.0, gt=0)
     temperature: float = Field(default=1.0, gt=0)
     bias: float = 0.0
@@ -85,8 +83,8 @@ class FusionHead:
     Attributes:
         config: Its configuration.
         weights: ``center`` and ``spread`` (features,), and for each branch ``*.in``
-            (members, features, hidden), ``*.in_bias``, ``*.out`` (members, hidden), ``*.out_bias``;
-            ``local.index`` and ``global.index`` say which features a branch reads.
+            (members, features, hidden), ``*.in_bias``, ``*.out`` (members, hidden), ``*.out_bias``,
+            and ``*.index``, which says which features it reads.
     """
 
     def __init__(self, config: HeadConfig, weights: dict[str, NDArray[Any]]) -> None:
@@ -97,20 +95,20 @@ class FusionHead:
         """
         self.config, self.weights = config, weights
         wanted = {"center", "spread"} | {
-            f"{branch}.{part}" for branch in BRANCHES for part in ("index", "in", "in_bias", "out", "out_bias")
+            f"{branch}.{part}" for branch in config.hidden for part in ("index", "in", "in_bias", "out", "out_bias")
         }
         if weights.keys() != wanted:
             raise HeadError(f"head weights differ from what is needed: {sorted(weights.keys() ^ wanted)}")
         total = len(config.spec.names)
         if weights["center"].shape != (total,) or weights["spread"].shape != (total,):
             raise HeadError(f"{len(weights['center'])} standardised features for {total} names")
-        for branch in BRANCHES:
+        for branch in config.hidden:
             self._check_branch(branch, total)
         if odd := [name for name, array in weights.items() if not np.isfinite(array).all()]:
             raise HeadError(f"head weights that are not finite: {odd}")
 
     def _check_branch(self, branch: str, total: int) -> None:
-        index, members, hidden = self.weights[f"{branch}.index"], self.config.members, self.config.hidden.get(branch)
+        index, members, hidden = self.weights[f"{branch}.index"], self.config.members, self.config.hidden[branch]
         if not np.issubdtype(index.dtype, np.integer) or index.ndim != 1 or ((index < 0) | (index >= total)).any():
             raise HeadError(f"{branch}.index does not point at the {total} features")
         shapes: dict[str, tuple[Any, ...]] = {
@@ -124,17 +122,17 @@ class FusionHead:
                 raise HeadError(f"{branch}.{part} has shape {given}, the configuration says {shape}")
 
     def branch_logits(self, features: FloatArray) -> dict[str, NDArray[np.float64]]:
-        """Return each branch's uncalibrated logits, gate not applied.
+        """Return each branch's part of the uncalibrated logits.
 
         Args:
             features: (images, features) in the order of the spec.
 
         Returns:
-            ``local`` and ``global``, each (images,).
+            By branch, each (images,).
         """
         z = (features.astype(np.float64) - self.weights["center"]) / self.weights["spread"]
         z = np.clip(z, -self.config.clip, self.config.clip)
-        return {branch: self._branch(branch, z) for branch in BRANCHES}
+        return {branch: self._branch(branch, z) for branch in self.config.hidden}
 
     def _branch(self, branch: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
         w = {part: self.weights[f"{branch}.{part}"] for part in ("index", "in", "in_bias", "out", "out_bias")}
@@ -146,8 +144,7 @@ class FusionHead:
 
     def logits(self, features: FloatArray) -> NDArray[np.float64]:
         """Return calibrated logits (images,); positive means AI."""
-        branches = self.branch_logits(features)
-        raw = branches["local"] + self.config.gate * branches["global"]
+        raw: NDArray[np.float64] = np.sum(list(self.branch_logits(features).values()), axis=0)
         return raw / self.config.temperature + self.config.bias
 
     def probabilities(self, features: FloatArray) -> NDArray[np.float64]:

@@ -59,8 +59,8 @@ class TrainConfig(BaseModel):
     window: WindowConfig = WindowConfig()
     pseudo: PseudoConfig = PseudoConfig()
     pseudo_fakes: bool = True
-    augmentations: int = Field(default=2, ge=1)
-    photos_limit: int = Field(default=1500, ge=0)
+    augmentations: int = Field(default=1, ge=1)
+    photos_limit: int = Field(default=3000, ge=0)
     fit: FitConfig = FitConfig()
     precision: Literal["f32", "bf16"] = "f32"
     device: str = "cpu"
@@ -69,14 +69,16 @@ class TrainConfig(BaseModel):
 
 
 def part_config(fit: FitConfig, part: Part) -> FitConfig:
-    """Return the settings that fit one part alone: the other branch is gated out."""
+    """Return the settings that fit one branch alone, or all of them.
+
+    Raises:
+        ValueError: If there is no branch of that name.
+    """
     if part == "fused":
         return fit
-    if part == "global":
-        # The global features take the place of the local ones, at full weight.
-        return fit.model_copy(update={"local": fit.global_.model_copy(update={"dropout": 0.2}), "gate": 0.0})
-    groups = ("error",) if part == "error" else tuple(group for group in fit.local.groups if group != "error")
-    return fit.model_copy(update={"local": fit.local.model_copy(update={"groups": groups}), "gate": 0.0})
+    if part not in fit.branches:
+        raise ValueError(f"no branch named {part}; the configuration has {', '.join(fit.branches)}")
+    return fit.model_copy(update={"branches": {part: fit.branches[part]}})
 
 
 def train_head(
@@ -213,11 +215,18 @@ def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]
 
 
 def choose_photos(where: list[Path], root: Path | None, limit: int, seed: int) -> list[LabelledImage]:
-    """Draw photographs, a source with n of them in proportion to n ** 0.25: variety before numbers."""
+    """Draw photographs by n ** -0.75 times their short side, n being their source's number of images.
+
+    Variety before numbers; and large photographs before small ones, since a camera's original is what
+    a head that has only seen the web's small images takes for a fake. An unreadable one counts as if
+    it were a pixel wide; if it is drawn all the same, it is refused by name when it is measured.
+    """
     photos = [photo for place in where for photo in read_photos(place, root)]
     if len(photos) <= limit:
         return photos
+    readable, known = short_sides(photos)
+    side_of = dict(zip(readable, known, strict=True))
     sizes = Counter(photo.source for photo in photos)
-    weight = np.array([sizes[photo.source] ** -0.75 for photo in photos])
+    weight = np.array([sizes[photo.source] ** -0.75 * side_of.get(photo, 1) for photo in photos])
     order = rng_for(seed, "photos").choice(len(photos), limit, replace=False, p=weight / weight.sum())
     return [photos[number] for number in sorted(order)]
