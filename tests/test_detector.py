@@ -171,19 +171,25 @@ def test_decodes_no_further_ahead_than_the_batch(detector, files):
         next(detector.detect(files, batch_size=0))
 
 
+def unsure(head: FusionHead) -> FusionHead:
+    """The same head, whose probabilities stay away from 0 and 1."""
+    return FusionHead(head.config.model_copy(update={"temperature": 1e3, "bias": 0.1}), head.weights)
+
+
 def test_the_band_makes_verdicts_inconclusive(detector, files):
-    probability = detector.detect_one(files[0]).probability
-    config = detector.head.config.model_copy(update={"threshold": 0.5, "band": (0.0, 1.0)})
-    unsure = Detector(detector.extractor, FusionHead(config, detector.head.weights)).detect_one(files[0])
-    assert (unsure.verdict, unsure.probability) == ("inconclusive", probability)
-    assert unsure.band == (0.0, 1.0)
+    mild = unsure(detector.head)
+    plain = Detector(detector.extractor, mild).detect_one(files[0])
+    config = mild.config.model_copy(update={"threshold": 0.5, "band": (0.0, 1.0)})
+    found = Detector(detector.extractor, FusionHead(config, mild.weights)).detect_one(files[0])
+    assert 0 < plain.probability < 1
+    assert (found.verdict, found.probability) == ("inconclusive", plain.probability)
+    assert found.band == (0.0, 1.0)
 
 
-def test_threshold_replaces_the_head_s_and_its_band(head_folder, files):
-    probability = Detector.load(head_folder).detect_one(files[0]).probability
-    above, below = (
-        Detector.load(head_folder, threshold=min(max(probability + d, 1e-9), 1 - 1e-9)) for d in (1e-6, -1e-6)
-    )
+def test_threshold_replaces_the_head_s_and_its_band(head, files, tmp_path):
+    unsure(head).save(tmp_path)
+    probability = Detector.load(tmp_path).detect_one(files[0]).probability
+    above, below = (Detector.load(tmp_path, threshold=probability + d) for d in (1e-6, -1e-6))
     said = above.detect_one(files[0]), below.detect_one(files[0])
     assert [verdict.verdict for verdict in said] == ["real", "ai"]
     assert said[0].threshold == above.threshold

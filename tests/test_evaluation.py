@@ -100,6 +100,14 @@ def test_markdown_has_a_heading_and_a_table_each(evaluated):
             threshold = evaluated.tables[head][protocol].threshold
             assert f"### {head}, {protocol}, threshold {threshold:.3f}\n\n| generator |" in text
     assert text.count("| upsampler |") == 6
+    summary = text.split("\n\n")[1].splitlines()
+    assert summary[0] == "| head | protocol | both | seen | web |"
+    assert len(summary) == 2 + 2 * len(PROTOCOLS)
+    seen = next(mean for mean in evaluated.tables["ours"]["raw"].means if mean.family == "seen")
+    cells = summary[2].split(" | ")
+    assert cells[:2] == ["| ours", "raw"]
+    assert cells[3].startswith(f"{seen.roc_auc:.3f} [")
+    assert cells[4] == "- |"
     assert Evaluation.model_validate_json(evaluated.model_dump_json()) == evaluated
 
 
@@ -143,14 +151,15 @@ def test_an_mae_that_is_no_longer_the_head_s_is_refused_before_anything_is_cache
 def reads_one(head: FusionHead, feature: str) -> FusionHead:
     """A head whose logit is one feature."""
     weights = {name: np.zeros_like(array) for name, array in head.weights.items()}
-    for name in ("local.index", "global.index"):
-        weights[name] = head.weights[name]
+    for branch in head.config.hidden:
+        weights[f"{branch}.index"] = head.weights[f"{branch}.index"]
     weights["spread"] += 1
     column = np.flatnonzero(weights["local.index"] == head.config.spec.names.index(feature))
     weights["local.in"][:, column, 0] = 1
     weights["local.in_bias"][:, 0] = 10  # far above the ReLU's bend
     weights["local.out"][:, 0] = 1
-    return FusionHead(head.config, weights)
+    # No probability may round to 1, or ties would hide the order.
+    return FusionHead(head.config.model_copy(update={"temperature": 1.0, "bias": -10.0}), weights)
 
 
 def test_sizes_are_equalised_for_each_generator(head, tmp_path):

@@ -17,6 +17,7 @@ from cinemae.data import (
     manifest_hash,
     short_sides,
 )
+from cinemae.data.metrics import markdown_line, markdown_number
 from cinemae.data.seeding import seeded_digest
 from cinemae.detector import Detector, build_extractor
 from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
@@ -42,12 +43,24 @@ class Evaluation(BaseModel):
     tables: dict[str, dict[str, EvaluationTable]]
 
     def to_markdown(self) -> str:
-        """Return all tables in Markdown, a heading each."""
-        parts = []
+        """Return the summary and all tables in Markdown, a heading each."""
+        parts = [f"### Mean ROC-AUC [95 %]\n\n{self.summary()}"]
         for head, by_protocol in self.tables.items():
             for protocol, table in by_protocol.items():
                 parts.append(f"### {head}, {protocol}, threshold {table.threshold:.3f}\n\n{table.to_markdown()}")
         return "\n\n".join(parts)
+
+    def summary(self) -> str:
+        """Return a Markdown table of the families' mean ROC-AUC, a line for each head and protocol."""
+        lines: list[str] = []
+        for head, by_protocol in self.tables.items():
+            for protocol, table in by_protocol.items():
+                if not lines:
+                    names = [mean.family for mean in table.means]
+                    lines = [markdown_line(["head", "protocol", *names]), markdown_line(["---"] * (2 + len(names)))]
+                cells = [markdown_number(mean.roc_auc, mean.roc_auc_interval) for mean in table.means]
+                lines.append(markdown_line([head, protocol, *cells]))
+        return "\n".join(lines) + "\n"
 
 
 def evaluate_heads(

@@ -58,7 +58,7 @@ def test_protocols_families_and_several_heads(bench, head, head_folder, cache, t
         "--families", tmp_path / "families.json", "--cache", cache, "--jobs", 1,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("### ") == 2
+    assert result.stdout.count("### ") == 3  # the summary and two tables
     assert f"### {tmp_path / 'strict'}, format, threshold 0.900" in result.stdout
     assert "mean of classic** (1 of 1)" in result.stdout
     assert "mean of web** (0 of 1)" in result.stdout

@@ -132,13 +132,13 @@ class EvaluationTable(BaseModel):
             "ROC-AUC [95 %]",
             "AP",
         ]
-        lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
+        lines = [markdown_line(head), markdown_line(["---"] + ["---:"] * (len(head) - 1))]
         for row in self.rows:
-            lines.append(_line([row.generator, str(row.n_ai), str(row.n_real), *_cells(row)]))
+            lines.append(markdown_line([row.generator, str(row.n_ai), str(row.n_real), *_cells(row)]))
         for mean in self.means:
             total = len(mean.generators) + len(mean.missing)
             name = f"**mean of {mean.family}** ({len(mean.generators)} of {total})"
-            lines.append(_line([name, "", "", *_cells(mean)]))
+            lines.append(markdown_line([name, "", "", *_cells(mean)]))
         return "\n".join(lines) + "\n"
 
 
@@ -267,17 +267,24 @@ def _intervals(drawn: Floats) -> dict[str, Interval | None]:
     }
 
 
-def _line(cells: Sequence[str]) -> str:
+def markdown_line(cells: Sequence[str]) -> str:
+    """Return one row of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _cells(row: GeneratorRow | MeanRow) -> list[str]:
-    accuracies = [_number(value, percent=True) for value in (row.accuracy, row.accuracy_ai, row.accuracy_real)]
-    balanced = _number(row.balanced_accuracy, row.balanced_accuracy_interval, percent=True)
-    return [*accuracies, balanced, _number(row.roc_auc, row.roc_auc_interval), _number(row.average_precision)]
+    accuracies = [markdown_number(value, percent=True) for value in (row.accuracy, row.accuracy_ai, row.accuracy_real)]
+    balanced = markdown_number(row.balanced_accuracy, row.balanced_accuracy_interval, percent=True)
+    return [
+        *accuracies,
+        balanced,
+        markdown_number(row.roc_auc, row.roc_auc_interval),
+        markdown_number(row.average_precision),
+    ]
 
 
-def _number(value: float | None, interval: Interval | None = None, *, percent: bool = False) -> str:
+def markdown_number(value: float | None, interval: Interval | None = None, *, percent: bool = False) -> str:
+    """Return a figure with its interval, as a fraction or in per cent; "-" for None."""
     if value is None:
         return "-"
     text = [f"{100 * number:.1f}" if percent else f"{number:.3f}" for number in (value, *(interval or ()))]
