@@ -1,0 +1,35 @@
+"""The documentation agrees with itself and with what is shipped."""
+
+import re
+from pathlib import Path
+
+from cinemae.fusion.head import FusionHead
+from cinemae.weights import shipped
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "samples" / "README.md"]
+
+
+def table(page: str) -> list[str]:
+    text = (ROOT / page).read_text()
+    return re.findall(r"^\| (?:fused|local|global|error) \|.*$", text, re.MULTILINE)
+
+
+def test_the_card_s_figures_are_those_of_the_results():
+    assert len(table("MODEL_CARD.md")) >= 8
+    assert table("MODEL_CARD.md") == table("docs/results.md")
+
+
+def test_the_results_are_of_the_shipped_head():
+    threshold = FusionHead.load(shipped("head")).config.threshold
+    stated = re.findall(r"^## Fused, \w+, threshold (\S+)$", (ROOT / "docs/results.md").read_text(), re.MULTILINE)
+    assert len(stated) >= 2
+    assert set(stated) == {f"{threshold:.3f}"}
+
+
+def test_links_lead_somewhere_and_nothing_is_left_to_fill_in():
+    for page in PAGES:
+        text = page.read_text()
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+        assert not re.findall(r"\b[A-Z]+_HERE\b|\bTODO\b|CARD_TABLE", text), page.name
