@@ -20,7 +20,8 @@ def train(
     ] = None,
     photos_root: Annotated[Path | None, typer.Option(help="Root of the photo manifests.")] = None,
     photos_limit: Annotated[
-        int | None, typer.Option(min=0, help="How many of those photographs, folders balanced. Default: 3000.")
+        int | None,
+        typer.Option(min=0, help="How many of those photographs, large ones and small folders first. Default: 3000."),
     ] = None,
     augmentations: Annotated[
         int | None, typer.Option(min=1, help="Augmented variants of each image. Default: 1.")
