@@ -53,10 +53,10 @@ def test_the_head_tells_new_pictures_apart(trained, toy_set):
 
 def test_parts_go_beside_the_head(trained):
     place, reports, *_ = trained
-    assert list(reports) == [place / name for name in ("head", "head-local", "head-global", "head-error")]
+    assert list(reports) == [place / name for name in ("head", "head-error", "head-local", "head-global")]
     heads = {
         part: FusionHead.load(folder)
-        for part, folder in zip(("fused", "local", "global", "error"), reports, strict=True)
+        for part, folder in zip(("fused", "error", "local", "global"), reports, strict=True)
     }
     assert {head.config.training["part"] for head in heads.values()} == set(heads)
     names = heads["fused"].config.spec.names

@@ -36,7 +36,7 @@ def train(
         typer.Option("--config", help="JSON file of settings, as in a head's record; other options win over it."),
     ] = None,
     parts: Annotated[
-        bool, typer.Option("--parts", help="Also fit heads on each part alone, into OUT-local, OUT-global, OUT-error.")
+        bool, typer.Option("--parts", help="Also fit each branch alone, into OUT-error, OUT-local, OUT-global.")
     ] = False,
     licence: Annotated[
         str | None, typer.Option(help="Licence that the head is published under. Default: unknown.")

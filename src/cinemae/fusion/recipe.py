@@ -29,7 +29,6 @@ from cinemae.fusion.fit import FitConfig, FitReport, fit_head, row_weights
 from cinemae.fusion.head import FusionHead
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
-Part = Literal["fused", "local", "global", "error"]
 
 
 class TrainConfig(BaseModel):
@@ -68,7 +67,7 @@ class TrainConfig(BaseModel):
     seed: int = 0
 
 
-def part_config(fit: FitConfig, part: Part) -> FitConfig:
+def part_config(fit: FitConfig, part: str) -> FitConfig:
     """Return the settings that fit one branch alone, or all of them.
 
     Raises:
@@ -94,17 +93,17 @@ def train_head(
     jobs: int | None = None,
     progress: Progress = lambda items, total: items,
 ) -> dict[Path, FitReport]:
-    """Measure the training images, fit, and save the head and, with ``parts``, those of its parts.
+    """Measure the training images, fit, and save the head and, with ``parts``, those of its branches.
 
     Args:
         config: Settings; saved in the head's ``training`` record.
         data: Labelled set; its ``train`` split is used.
-        out: Folder for the head; parts go to ``OUT-local`` and so on.
+        out: Folder for the head; those of branches go to ``OUT-BRANCH``.
         root: Root of a manifest's paths.
         photos: Folders or manifests of more real photographs.
         photos_root: Root of their paths.
         cache: Folder of the feature cache.
-        parts: Whether to fit the parts too.
+        parts: Whether to fit each branch alone too.
         jobs: Worker processes.
         progress: Wraps the iteration over images.
 
@@ -122,7 +121,7 @@ def train_head(
         progress=progress,
     )
     reports = {}
-    wanted: tuple[Part, ...] = ("fused", "local", "global", "error") if parts else ("fused",)
+    wanted = ("fused", *config.fit.branches) if parts else ("fused",)
     for part in wanted:
         report = _fit_part(measured, extractor_config, fingerprints, config, part)
         record = {
@@ -151,7 +150,7 @@ def _fit_part(
     extractor: ExtractorConfig,
     fingerprints: dict[str, str],
     config: TrainConfig,
-    part: Part,
+    part: str,
 ) -> FitReport:
     images = [job.image for job in measured.jobs]
     fit = config.fit.model_copy(update={"seed": config.seed})
