@@ -16,7 +16,8 @@ from PIL import Image
 from cinemae.data import AugmentConfig
 from cinemae.features.extractor import Backbone, FeatureExtractor
 from cinemae.features.spec import FeatureSpec, ScaleSpec
-from cinemae.fusion.fit import BranchConfig, FitConfig, fit_head
+from cinemae.fusion.config import BranchConfig, FitConfig
+from cinemae.fusion.fit import fit_head
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.checkpoint import CheckpointRecord, fingerprint, load_mae, save_mae

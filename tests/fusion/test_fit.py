@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cinemae.features.spec import FeatureSpec
-from cinemae.fusion.fit import BranchConfig, FitConfig, fit_head, row_weights, standardiser
+from cinemae.fusion.config import BranchConfig, FitConfig
+from cinemae.fusion.fit import fit_head, row_weights, standardiser
 from cinemae.fusion.recipe import part_config
 from toys import SCALES
 

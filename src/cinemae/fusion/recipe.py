@@ -25,7 +25,8 @@ from cinemae.data import (
 )
 from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, ScaleSpec, default_scales
-from cinemae.fusion.fit import FitConfig, FitReport, fit_head, row_weights
+from cinemae.fusion.config import FitConfig
+from cinemae.fusion.fit import FitReport, fit_head, row_weights
 from cinemae.fusion.head import FusionHead
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]

@@ -1,0 +1,80 @@
+"""Settings of a fit: the head's branches, and what they share."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cinemae.features.spec import Group
+
+
+class BranchConfig(BaseModel):
+    """One branch of the head: what it reads, how large it is, how much it counts.
+
+    Attributes:
+        groups: Feature groups it reads.
+        scales: Scales whose features it reads; None for all.
+        share: Its weight in the mean of log-odds, relative to the other branches'.
+        hidden: Hidden units.
+        dropout: Probability of dropping an input feature in training.
+        noise: Spread of the Gaussian noise on standardised features in training.
+        decay: Weight decay of AdamW.
+        epochs: Upper limit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    groups: tuple[Group, ...] = Field(min_length=1)
+    scales: tuple[str, ...] | None = None
+    share: float = Field(default=1.0, gt=0)
+    hidden: int = Field(default=16, ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    noise: float = Field(default=0.5, ge=0)
+    decay: float = Field(default=1.0, ge=0)
+    epochs: int = Field(default=10, ge=1)
+
+
+def default_branches() -> dict[str, BranchConfig]:
+    """Return the branches of the shipped head.
+
+    Reconstruction errors are few and of one kind: they may be fitted longer and freer than the many
+    statistics and features, which would otherwise learn the training set's content.
+    """
+    return {
+        "error": BranchConfig(groups=("error",), share=1.0, dropout=0.3, noise=0.3, decay=0.1, epochs=15),
+        "local": BranchConfig(groups=("likelihood", "residual"), share=2.5, decay=100.0, epochs=10),
+        "global": BranchConfig(groups=("global",), share=2.0, decay=20.0, epochs=8),
+    }
+
+
+class FitConfig(BaseModel):
+    """One fit of the head.
+
+    Attributes:
+        branches: The branches by name. Each is fitted and calibrated by itself, so that none keeps
+            another from learning; their log-odds are averaged by their shares.
+        members: Averaged networks of each branch, each with its own start, order and dropout.
+        patience: Epochs without a better held-out loss that stop a member.
+        batch: Rows a step.
+        rate: Learning rate of AdamW.
+        pseudo_share: Share of the AI class's weight that pseudo-fakes carry.
+        balance: A source with n images of a class weighs n ** balance within that class.
+        held_out: Share of the sources held out for early stopping, calibration and thresholds.
+        clip: Standardised features are clipped to this many spreads.
+        false_alarms: The abstention band ends where this share of held-out real images lies above
+            it, and this share of held-out AI images below.
+        seed: Seed of the split and the members.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    branches: dict[str, BranchConfig] = Field(default_factory=default_branches, min_length=1)
+    members: int = Field(default=5, ge=1)
+    patience: int = Field(default=8, ge=1)
+    batch: int = Field(default=256, ge=2)
+    rate: float = Field(default=1e-3, gt=0)
+    pseudo_share: float = Field(default=0.8, ge=0, le=1)
+    balance: float = Field(default=0.5, ge=0, le=1)
+    held_out: float = Field(default=0.15, gt=0, lt=1)
+    clip: float = Field(default=4.0, gt=0)
+    false_alarms: float = Field(default=0.1, gt=0, lt=0.5)
+    seed: int = 0
