@@ -19,7 +19,7 @@ def roughness(pixels: np.ndarray) -> float:
     return float(np.abs(np.diff(pixels.astype(float), axis=1)).mean())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(16, 70), st.integers(16, 70), st.integers(0, 10_000))
 def test_any_size_keeps_its_shape_and_type(height: int, width: int, seed: int) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

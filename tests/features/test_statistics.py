@@ -60,7 +60,7 @@ def test_finite_on_constant_images(level, error, side):
         assert tuple(found) == NAMES
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(8, 45).map(lambda half: 2 * half),
     columns=st.integers(8, 45).map(lambda half: 2 * half),

@@ -19,7 +19,7 @@ def test_platt_recovers_temperature_and_bias(temperature, bias):
     assert found[1] == pytest.approx(bias, abs=0.05)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     scale=st.floats(-3, 3).map(lambda x: 10**x),
     shift=st.floats(-60, 60),
@@ -74,7 +74,7 @@ def test_best_threshold_counts_weights():
         lambda r: len({b for _, b in r}) == 2
     )
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_best_threshold_is_never_beaten(rows):
     p, labels = np.array([row[0] for row in rows]), np.array([int(row[1]) for row in rows])
     found = best_threshold(p, labels, np.ones(len(p)))

@@ -355,7 +355,7 @@ def test_header_size(photo: np.ndarray, tmp_path: Path) -> None:
 
 
 @given(width=st.integers(64, 900), height=st.integers(64, 900), reduce_to=st.integers(16, 300))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_reduced_jpeg_keeps_twice_the_side(width: int, height: int, reduce_to: int) -> None:
     data = pictures.encode(np.zeros((height, width), np.uint8), "JPEG")
     loaded = load_image(data, reduce_to=reduce_to)
@@ -437,7 +437,7 @@ def test_png_with_broken_data_is_refused(permissive: bool, monkeypatch: pytest.M
 
 
 @given(data=st.binary(max_size=400), start=st.sampled_from(["", "JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_random_bytes_raise_nothing_but_image_errors(data: bytes, start: str) -> None:
     begin = pictures.encode(GREY, start)[:40] if start else b""
     with pytest.raises(ImageError):
@@ -445,7 +445,7 @@ def test_random_bytes_raise_nothing_but_image_errors(data: bytes, start: str) ->
 
 
 @given(kind=st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of odd metadata; whoever calls may hear of it
 def test_flipped_bytes_give_an_image_or_an_image_error(kind: str, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -72,7 +72,7 @@ def test_resized_view_refuses_a_crop_larger_than_the_image() -> None:
 
 
 @given(height=SIDES, width=SIDES, half=st.integers(1, 100), count=st.integers(1, 9))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_native_crops_are_different_slices_inside(height: int, width: int, half: int, count: int) -> None:
     pixels, size = ramp(height, width), 2 * half
     crops = native_crops(pixels, size=size, count=count)
