@@ -4,6 +4,7 @@
 PYTHON ?= python3
 DEMO := .venv
 TEST := .venv-test
+BENCH := .venv-bench
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help demo test lint types unit build clean
@@ -17,6 +18,11 @@ help:
 $(DEMO)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/python -m pip install $(PIP_FLAGS) -e .
+	@touch $@
+
+$(BENCH)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install $(PIP_FLAGS) -e '.[bench]'
 	@touch $@
 
 $(TEST)/installed: pyproject.toml constraints.txt

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -11,6 +16,11 @@ import pictures
 # A limit in wall-clock time fails on a busy machine, whatever the code does.
 settings.register_profile("cinemae", deadline=None)
 settings.load_profile("cinemae")
+
+# Compiled graphs of tests don't belong into the user's cache folder.
+if "CINEMAE_CACHE" not in os.environ:
+    os.environ["CINEMAE_CACHE"] = tempfile.mkdtemp(prefix="cinemae-cache-")
+    atexit.register(shutil.rmtree, os.environ["CINEMAE_CACHE"], ignore_errors=True)
 
 pytest_plugins = ["toys"]  # small MAEs, labelled pictures and a head
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,40 @@ class Reference:
         order = ranks.argsort(dim=1)[:, :visible].argsort(dim=1)
         patches = latent[:, 1:].gather(1, order[..., None].expand(-1, -1, latent.shape[-1]))
         return out.logits, torch.cat([latent[:, :1], patches], dim=1), float(out.loss)
+
+    @torch.inference_mode()
+    def decode(self, images: Tensor, hidden: Tensor) -> Tensor:
+        """Return the decoder's output for every patch; the masks may hide any number, the same in each row."""
+        # A step of a half, so that the network rounds to the number that is meant.
+        with self._hiding((int(hidden[0].sum()) - 0.5) / hidden.shape[1]):
+            out = self.model.vit(images, noise=hidden.float())
+        assert torch.equal(out.mask.bool(), hidden)
+        logits: Tensor = self.model.decoder(out.last_hidden_state, out.ids_restore).logits
+        return logits
+
+    @torch.inference_mode()
+    def show(self, images: Tensor) -> list[Tensor]:
+        """Return the output of each block with nothing hidden, and last the normed one; class token first."""
+        order = torch.arange(self.model.vit.embeddings.patch_embeddings.num_patches, dtype=torch.float32)
+        kept: list[Tensor] = []
+        hooks = [
+            block.register_forward_hook(lambda _, __, out: kept.append(out[0] if isinstance(out, tuple) else out))
+            for block in self.model.vit.layers
+        ]
+        with self._hiding(0.0):
+            last = self.model.vit(images, noise=order.expand(len(images), -1)).last_hidden_state
+        for hook in hooks:
+            hook.remove()
+        return [*kept, last]
+
+    @contextmanager
+    def _hiding(self, share: float) -> Iterator[None]:
+        before = self.model.config.mask_ratio
+        self.model.config.mask_ratio = share
+        try:
+            yield
+        finally:
+            self.model.config.mask_ratio = before
 
 
 def fill(model: nn.Module, seed: int) -> None:

@@ -1,20 +1,23 @@
-"""``import cinemae`` is cheap: nothing heavy is loaded before it is needed."""
+"""``import cinemae`` is cheap, and a verdict on a CPU needs no torch."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import cinemae
+from processes import environment
 
-HEAVY = ("torch", "transformers", "sklearn", "scipy", "pyarrow", "rich", "huggingface_hub", "numpy", "PIL")
+HEAVY = ("torch", "transformers", "sklearn", "scipy", "pyarrow", "rich", "huggingface_hub", "numpy", "PIL", "openvino")
+TORCH = {"torch", "transformers", "sklearn", "scipy", "pyarrow"}
 
 
 def modules_after(code: str) -> set[str]:
     script = f"import sys, json\n{code}\nprint(json.dumps(sorted(sys.modules)))"
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(json.loads(ran.stdout))
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment())
+    return set(json.loads(ran.stdout.splitlines()[-1]))
 
 
 def test_import_loads_nothing_heavy():
@@ -22,15 +25,30 @@ def test_import_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", ["ImageError", "Verdict"])
-def test_light_names_load_no_torch(name):
+def test_light_names_load_no_runtime(name):
     loaded = modules_after(f"import cinemae; cinemae.{name}")
-    assert not loaded & {"torch", "transformers", "sklearn"}
+    assert not loaded & (TORCH | {"openvino"})
 
 
-def test_the_detector_needs_torch_but_neither_transformers_nor_the_training_extras():
-    loaded = modules_after("from cinemae import Detector")
-    assert "torch" in loaded
-    assert not loaded & {"transformers", "sklearn", "scipy", "pyarrow", "rich", "typer"}
+def test_a_verdict_needs_neither_torch_nor_the_command_line():
+    sample = Path(__file__).parents[1] / "samples" / "chelsea.jpg"
+    loaded = modules_after(
+        f"from cinemae import Detector\nassert Detector.load(device='cpu').detect_one({str(sample)!r}).verdict"
+    )
+    assert "openvino" in loaded
+    assert not loaded & (TORCH | {"rich", "typer", "huggingface_hub"})
+
+
+def test_the_command_needs_no_torch():
+    sample = Path(__file__).parents[1] / "samples" / "chelsea.jpg"
+    code = (
+        "sys.argv = ['cinemae', 'detect', '--device', 'cpu', '--json', " + repr(str(sample)) + "]\n"
+        "from cinemae.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code"
+    )
+    loaded = modules_after(code)
+    assert "openvino" in loaded
+    assert not loaded & (TORCH | {"huggingface_hub"})
 
 
 def test_public_names_are_what_they_say():

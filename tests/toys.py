@@ -20,10 +20,11 @@ from cinemae.fusion.config import BranchConfig, FitConfig
 from cinemae.fusion.fit import fit_head
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.noise import NoiseModel
-from cinemae.mae.checkpoint import CheckpointRecord, fingerprint, load_mae, save_mae
+from cinemae.mae.checkpoint import CheckpointRecord, load_mae, save_mae
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.conv import ConvMAE
-from cinemae.mae.runtime import TorchRuntime
+from cinemae.mae.modules import to_frozen
+from cinemae.mae.openvino_runtime import OpenVINORuntime
 from cinemae.mae.vit import ViTMAE
 from cinemae.masks import LatticeMasks, PartitionMasks
 
@@ -115,7 +116,7 @@ def small_conv(seed: int = 0) -> ConvMAE:
 
 def save_small(place: Path, mae: ViTMAE | ConvMAE, noise: NoiseModel | None = None) -> str:
     """Save a checkpoint folder and return its path as text."""
-    save_mae(place, mae, CheckpointRecord(architecture=mae.config, noise=noise))
+    save_mae(place, to_frozen(mae), CheckpointRecord(architecture=mae.config, noise=noise))
     return str(place)
 
 
@@ -124,7 +125,7 @@ def extractor_from(names: dict[str, str], spec: FeatureSpec) -> FeatureExtractor
     backbones = {}
     for scale in spec.scales:
         mae, record = load_mae(Path(names[scale]))
-        backbones[scale] = Backbone(TorchRuntime(mae), fingerprint(mae), record.noise)
+        backbones[scale] = Backbone(OpenVINORuntime(mae), record.noise)
     return FeatureExtractor(backbones, spec)
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from os import PathLike
 from pathlib import Path
 
@@ -18,8 +16,10 @@ from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, default_scales
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, load_image
 from cinemae.mae.load import load_backbone
-from cinemae.mae.runtime import Precision, TorchRuntime, default_device
+from cinemae.mae.runtime import cores
+from cinemae.mae.select import PrecisionChoice, make_runtime
 from cinemae.masks import PartitionMasks
+from cinemae.pipeline import ordered_map
 from cinemae.verdict import ErrorInfo, Verdict
 from cinemae.weights import shipped
 
@@ -55,6 +55,7 @@ class Detector:
         head: The fusion head; None scores the likelihood only.
         limits: What an image must keep to.
         threshold: A decision threshold that replaces the head's own, or None.
+        jobs: Images scored at the same time by :meth:`detect` and :meth:`score_many`.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Detector:
         *,
         limits: ImageLimits | None = None,
         threshold: float | None = None,
+        jobs: int = 1,
     ) -> None:
         """Tie the parts together.
 
@@ -84,7 +86,7 @@ class Detector:
                     )
         self.extractor, self.head = extractor, head
         self.limits = limits or ImageLimits()
-        self.threshold = threshold
+        self.threshold, self.jobs = threshold, jobs
 
     @classmethod
     def load(
@@ -93,7 +95,8 @@ class Detector:
         *,
         backbone: str | PathLike[str] | None = None,
         device: str | None = None,
-        precision: Precision = "f32",
+        precision: PrecisionChoice = "auto",
+        jobs: int | None = None,
         accurate: bool = False,
         limits: ImageLimits | None = None,
         threshold: float | None = None,
@@ -105,15 +108,20 @@ class Detector:
             backbone: Another MAE for the semantic scale: a known name, a hub id or a local
                 checkpoint. Without a head that was trained on it, only the likelihood is scored.
             device: ``cpu`` or ``cuda``; None takes CUDA if it is there.
-            precision: Arithmetic of the MAEs.
+            precision: Arithmetic of the MAEs; ``auto`` takes the fastest type that this CPU has and
+                the scores bear (:func:`cinemae.mae.select.resolve_precision`).
+            jobs: Images scored at the same time; None takes one a core, for the most images a
+                second. 1 gives all cores to one image after the other, for the quickest answer.
             accurate: Four rounds of masks at the semantic scale, not one.
             limits: What an image must keep to.
             threshold: Replaces the head's threshold and switches its abstention band off.
 
         Raises:
             CheckpointError: If a weight is missing or does not fit; never replaced by chance.
+            DeviceError: If the device can't be used.
             HeadError: If the head is missing or was trained on another MAE.
         """
+        jobs = jobs or cores()
         known = backbone is None or str(backbone) == DEFAULT_BACKBONES["semantic"]
         head = FusionHead.load(find_head(model)) if model is not None or known else None
         names: dict[str, str | PathLike[str]] = dict(DEFAULT_BACKBONES)
@@ -122,8 +130,8 @@ class Detector:
         if backbone is not None:
             names["semantic"] = backbone
         spec = FeatureSpec(scales=default_scales()) if head is None else head.config.spec
-        extractor = build_extractor(names, spec, device=device, precision=precision)
-        detector = cls(extractor, head, limits=limits, threshold=threshold)
+        extractor = build_extractor(names, spec, device=device, precision=precision, jobs=jobs)
+        detector = cls(extractor, head, limits=limits, threshold=threshold, jobs=jobs)
         return detector.with_rounds(ACCURATE_ROUNDS) if accurate else detector
 
     def with_rounds(self, rounds: int) -> Detector:
@@ -162,28 +170,26 @@ class Detector:
             yield scored.verdict
 
     def score_many(self, sources: Iterable[Source], *, seed: int = 0, batch_size: int = 8) -> Iterator[Scored]:
-        """Score images in order, decoding up to ``batch_size`` ahead of the MAE in a thread.
+        """Score images in order, ``jobs`` at the same time, each in a thread from decoding to verdict.
 
-        A bad input gives a result with its error and never stops the others. The batch size bounds
-        memory and changes no number.
+        While one image is in the MAE another is decoded, so that the cores are busy. A bad input
+        gives a result with its error and never stops the others. At most ``batch_size`` images (or
+        ``jobs``, if that is more) are in memory; neither number changes a score.
 
         Raises:
             ValueError: If ``batch_size`` is below 1.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        rest = iter(sources)
-        with ThreadPoolExecutor(1) as pool:
-            waiting: list[Future[tuple[str, LoadedImage | ImageError, float]]]
-            waiting = [pool.submit(self._decode, source, None) for source in islice(rest, batch_size)]
-            while waiting:
-                name, image, seconds = waiting.pop(0).result()
-                waiting += [pool.submit(self._decode, source, None) for source in islice(rest, 1)]
-                yield self._finish(name, image, seconds, seed)
+
+        def score(source: Source) -> Scored:
+            return self._finish(*self._decode(source, None), seed, alone=self.jobs == 1)
+
+        return ordered_map(score, sources, workers=self.jobs, ahead=batch_size)
 
     def score(self, source: Source, *, name: str | None = None, seed: int = 0) -> Scored:
-        """Score one image and keep the maps."""
-        return self._finish(*self._decode(source, name), seed)
+        """Score one image, on all cores, and keep the maps."""
+        return self._finish(*self._decode(source, name), seed, alone=True)
 
     def _decode(self, source: Source, name: str | None) -> tuple[str, LoadedImage | ImageError, float]:
         start = time.perf_counter()
@@ -193,12 +199,12 @@ class Detector:
             image = error
         return image.name, image, time.perf_counter() - start
 
-    def _finish(self, name: str, image: LoadedImage | ImageError, seconds: float, seed: int) -> Scored:
+    def _finish(self, name: str, image: LoadedImage | ImageError, seconds: float, seed: int, *, alone: bool) -> Scored:
         if isinstance(image, ImageError):
             error = ErrorInfo(type=type(image).__name__, message=str(image))
             return Scored(Verdict(path=name, model=self.fingerprint, seed=seed, seconds=seconds, error=error))
         start = time.perf_counter()
-        extraction = self.extractor.extract(image.pixels, seed)
+        extraction = self.extractor.extract(image.pixels, seed, alone=alone)
         facts = image.facts
         verdict = Verdict(
             path=name,
@@ -210,6 +216,7 @@ class Detector:
             sha256=facts.sha256,
             frames=facts.frames,
             model=self.fingerprint,
+            precision=self.extractor.precision,
             seed=seed,
             seconds=seconds + time.perf_counter() - start,
         )
@@ -265,20 +272,22 @@ def build_extractor(
     spec: FeatureSpec,
     *,
     device: str | None = None,
-    precision: Precision = "f32",
+    precision: PrecisionChoice = "auto",
+    jobs: int = 1,
+    threads: int | None = None,
 ) -> FeatureExtractor:
     """Load one MAE a scale and tie them to a spec.
 
     Raises:
         CheckpointError: If an MAE is missing or does not load.
+        DeviceError: If the device can't be used.
     """
     loaded: dict[str, Backbone] = {}
     for scale in spec.scales:
         name = str(names[scale])
         if name not in loaded:  # scales may share an MAE
             found = load_backbone(names[scale])
-            runtime = TorchRuntime(found.mae, device or default_device(), precision)
-            loaded[name] = Backbone(runtime, found.fingerprint, found.record.noise)
+            loaded[name] = Backbone(make_runtime(found.mae, device, precision, jobs, threads), found.record.noise)
     backbones = {scale: loaded[str(names[scale])] for scale in spec.scales}
     return FeatureExtractor(backbones, spec)
 

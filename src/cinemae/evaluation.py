@@ -20,9 +20,10 @@ from cinemae.data import (
 from cinemae.data.metrics import markdown_line, markdown_number
 from cinemae.data.seeding import seeded_digest
 from cinemae.detector import Detector, build_extractor
-from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
+from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, collect
 from cinemae.fusion.head import FusionHead, HeadError
-from cinemae.mae.runtime import Precision
+from cinemae.mae.select import PrecisionChoice
+from cinemae.verdict import Precision
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -32,6 +33,7 @@ class Evaluation(BaseModel):
 
     Attributes:
         manifest_hash: Of the evaluated images.
+        precision: Type of the MAEs' arithmetic.
         refused: Images that could not be read, with the reason.
         tables: By head, then by protocol.
     """
@@ -39,6 +41,7 @@ class Evaluation(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     manifest_hash: str
+    precision: Precision
     refused: tuple[str, ...]
     tables: dict[str, dict[str, EvaluationTable]]
 
@@ -70,8 +73,8 @@ def evaluate_heads(
     *,
     cache: Path,
     families: Mapping[str, Sequence[str]],
-    precision: Precision = "f32",
-    device: str = "cpu",
+    precision: PrecisionChoice = "auto",
+    device: str | None = None,
     seed: int = 0,
     resamples: int = 1000,
     jobs: int | None = None,
@@ -101,23 +104,22 @@ def evaluate_heads(
     for name, head in heads.items():
         if (head.config.spec, head.config.backbones) != (first.spec, first.backbones):
             raise HeadError(f"{name}: heads evaluated together must share features and MAEs")
-    extractor = ExtractorConfig(
-        backbone_names=first.backbone_names, spec=first.spec, precision=precision, device=device
-    )
-    # Fails before anything is measured, and filed, under the fingerprint of another MAE.
-    Detector(build_extractor({**first.backbone_names}, first.spec, device=device, precision=precision), any_head)
-    place = cache_path(cache, extractor, first.backbones)
+    built = build_extractor({**first.backbone_names}, first.spec, device=device, precision=precision)
+    Detector(built, any_head)  # fails before anything is measured, and filed, under the fingerprint of another MAE
+    extractor = ExtractorConfig.of(built, first.backbone_names)
     equalisers = fit_sizes(*short_sides(images)) if set(protocols) - {"raw"} else {}
     tables: dict[str, dict[str, EvaluationTable]] = {name: {} for name in heads}
     refused: dict[str, None] = {}
     for protocol in protocols:
         variant = Variant(protocol=protocol, seed=seed)
         work = [Job(i, variant, None if protocol == "raw" else equalisers.get(i.generator)) for i in images]
-        measured = collect(work, extractor, place, workers=jobs, progress=progress)
+        measured = collect(work, extractor, cache, workers=jobs, progress=progress)
         refused |= dict.fromkeys(measured.refused)
         for name, head in heads.items():
             tables[name][protocol] = _table(head, measured, families, seed, resamples)
-    return Evaluation(manifest_hash=manifest_hash(images), refused=tuple(refused), tables=tables)
+    return Evaluation(
+        manifest_hash=manifest_hash(images), precision=extractor.precision, refused=tuple(refused), tables=tables
+    )
 
 
 def _table(

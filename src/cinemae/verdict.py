@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Label = Literal["ai", "real", "inconclusive"]
+Precision = Literal["f32", "bf16", "f16"]
 
 
 class ErrorInfo(BaseModel):
@@ -45,6 +46,7 @@ class Verdict(BaseModel):
         frames: Frames in the file; only the first is scored.
         notes: What was done to the image on the way in, and what limits the verdict.
         model: Fingerprint of head and MAEs.
+        precision: Type of the MAEs' arithmetic, as the runtime reports it; None if nothing was computed.
         seed: Seed of the masks.
         seconds: Time for decoding and scoring.
         error: The refusal, or None.
@@ -68,6 +70,7 @@ class Verdict(BaseModel):
     frames: int | None = None
     notes: tuple[str, ...] = ()
     model: str = ""
+    precision: Precision | None = None
     seed: int = 0
     seconds: float = 0.0
     error: ErrorInfo | None = None

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from cinemae.detector import Detector
+from cinemae.mae.select import resolve_precision
 from cinemae.verdict import Verdict
 from processes import start
 from toys import pink
@@ -145,8 +146,10 @@ def test_ctrl_c_leaves_whole_lines(tmp_path, head_folder):
     process = start("detect", many(tmp_path, 2000), "--model", head_folder, "--json")
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    rest, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # Not communicate(): it would lose what readline() has read ahead.
+    with process.stdout, process.stderr:
+        rest, said = process.stdout.read(), process.stderr.read()
+    assert process.wait(timeout=60) == 130
     found = verdicts(first + rest)
     assert 0 < len(found) < 2000
     # The signal may fall between a line and its being counted.
@@ -206,3 +209,13 @@ def test_table_on_a_terminal_is_coloured(tmp_path, head_folder):
     assert "scoring" in shown
     for number in range(3):
         assert f"{number:04d}.png" in shown
+
+
+def test_jobs_and_precision_are_the_callers(cinemae, album, head_folder):
+    common = ["detect", album, "--model", head_folder, "--json"]
+    runs = [cinemae(*common, "--precision", "f32", "--jobs", jobs) for jobs in (1, 2, 3)]
+    found = [scores(verdicts(run.stdout)) for run in runs]
+    assert found[0] == found[1] == found[2]
+    assert {verdict.precision for verdict in found[0]} == {"f32"}
+    (automatic,) = {verdict.precision for verdict in verdicts(cinemae(*common).stdout)}
+    assert automatic == resolve_precision("auto")

@@ -17,11 +17,14 @@ from cinemae.data import (
     WindowConfig,
     read_images,
 )
-from cinemae.features.collect import ExtractorConfig, Job, Variant, cache_path, collect
-from cinemae.features.spec import FeatureSpec
+from cinemae.features.cache import FeatureCache
+from cinemae.features.collect import CACHE_FILE, ExtractorConfig, Job, Variant, collect
+from cinemae.features.spec import FeatureSpec, ScaleSpec
 from cinemae.images import load_image
 from cinemae.mae.errors import CheckpointError
-from toys import MILD, SCALES, SMALL_VIT, extractor_from, pink, save_small, small_vit, upsampled
+from cinemae.mae.modules import to_frozen
+from cinemae.masks import LatticeMasks
+from toys import MILD, SCALES, SMALL_VIT, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 
 ONE = {"fine": SCALES["fine"].model_copy(update={"crops": 1})}
 RAW = Variant()
@@ -29,8 +32,11 @@ RAW = Variant()
 
 @pytest.fixture(scope="module")
 def config(mae_folders) -> ExtractorConfig:
-    spec = extractor_from(mae_folders, FeatureSpec(scales=ONE)).spec
-    return ExtractorConfig(backbone_names={"fine": mae_folders["fine"]}, spec=spec)
+    return config_of({"fine": mae_folders["fine"]}, ONE)
+
+
+def config_of(names: dict[str, str], scales: dict[str, ScaleSpec]) -> ExtractorConfig:
+    return ExtractorConfig.of(extractor_from(names, FeatureSpec(scales=scales)), names)
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def copied(config: ExtractorConfig, place: Path) -> ExtractorConfig:
 
 
 def test_rows_are_the_extractor_s_and_in_order(config, images, tmp_path):
-    measured = collect([Job(image, RAW) for image in images], config, tmp_path / "c.sqlite", workers=2)
+    measured = collect([Job(image, RAW) for image in images], config, tmp_path / "cache", workers=2)
     assert [job.image for job in measured.jobs] == images
     assert measured.labels.tolist() == [1, 1, 1, 0, 0, 0]
     assert measured.refused == []
@@ -63,13 +69,13 @@ def test_a_second_run_measures_nothing(config, images, tmp_path):
     config = copied(config, tmp_path / "mae")
     equaliser = SizeEqualiser.fit([80], [64])
     jobs = [Job(image, Variant(protocol="augment", number=n), equaliser) for image in images for n in range(2)]
-    first = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
+    first = collect(jobs, config, tmp_path / "cache", workers=1)
     shutil.rmtree(tmp_path / "mae")
-    again = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
+    again = collect(jobs, config, tmp_path / "cache", workers=1)
     assert again.features.tobytes() == first.features.tobytes()
     assert [job.variant.number for job in again.jobs] == [0, 1] * 6
     with pytest.raises(CheckpointError, match="mae"):
-        collect([Job(images[0], Variant(protocol="augment", number=2))], config, tmp_path / "c.sqlite", workers=1)
+        collect([Job(images[0], Variant(protocol="augment", number=2))], config, tmp_path / "cache", workers=1)
 
 
 def test_bad_files_are_named_and_the_rest_goes_on(config, images, tmp_path):
@@ -89,7 +95,7 @@ def test_bad_files_are_named_and_the_rest_goes_on(config, images, tmp_path):
         Job(odd[3], RAW),
         Job(images[4], RAW),
     ]
-    measured = collect(order, config, tmp_path / "c.sqlite", workers=1)
+    measured = collect(order, config, tmp_path / "cache", workers=1)
     assert [job.image for job in measured.jobs] == [images[0], images[4]]
     assert len(measured.features) == 2
     assert len(measured.refused) == 4
@@ -101,9 +107,9 @@ def test_bad_files_are_named_and_the_rest_goes_on(config, images, tmp_path):
 def test_order_workers_and_company_change_nothing(config, images, tmp_path):
     variant = Variant(protocol="augment", number=1, augment=AugmentConfig())
     jobs = [Job(image, variant) for image in images]
-    ahead = collect(jobs, config, tmp_path / "a.sqlite", workers=1)
-    back = collect(jobs[::-1], config, tmp_path / "b.sqlite", workers=2)
-    alone = collect(jobs[2:3], config, tmp_path / "c.sqlite", workers=1)
+    ahead = collect(jobs, config, tmp_path / "a", workers=1)
+    back = collect(jobs[::-1], config, tmp_path / "b", workers=2)
+    alone = collect(jobs[2:3], config, tmp_path / "c", workers=1)
     assert np.array_equal(ahead.features, back.features[::-1])
     assert np.array_equal(ahead.features[2], alone.features[0])
 
@@ -121,9 +127,9 @@ def test_variants_differ_and_each_has_its_own_place_in_the_cache(config, images,
         Variant(protocol="pseudo"),
     ]
     jobs = [Job(image, variant) for variant in variants] + [Job(image, variants[3], SizeEqualiser.fit([80], [40]))]
-    measured = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
+    measured = collect(jobs, config, tmp_path / "cache", workers=1)
     assert len({row.tobytes() for row in measured.features}) == len(jobs)
-    again = collect(jobs[::-1], config, tmp_path / "c.sqlite", workers=1)
+    again = collect(jobs[::-1], config, tmp_path / "cache", workers=1)
     assert np.array_equal(again.features[::-1], measured.features)
 
 
@@ -144,7 +150,7 @@ def test_the_file_s_name_and_place_do_not_matter(config, images, tmp_path):
     shutil.copy(images[1].path, elsewhere)
     other = images[1].model_copy(update={"path": elsewhere, "source": "x"})
     variant = Variant(protocol="augment")
-    measured = collect([Job(images[1], variant), Job(other, variant)], config, tmp_path / "c.sqlite", workers=1)
+    measured = collect([Job(images[1], variant), Job(other, variant)], config, tmp_path / "cache", workers=1)
     assert np.array_equal(*measured.features)
 
 
@@ -168,7 +174,7 @@ def test_draws_belong_to_the_image_and_the_number():
 def test_pseudo_fakes_are_ai_rows_of_real_images(config, images, tmp_path):
     real = images[4]
     jobs = [Job(real, Variant(protocol=protocol)) for protocol in ("augment", "pseudo", "raw")]
-    measured = collect(jobs, config, tmp_path / "c.sqlite", workers=1)
+    measured = collect(jobs, config, tmp_path / "cache", workers=1)
     assert measured.labels.tolist() == [0, 1, 0]
     assert measured.pseudo.tolist() == [False, True, False]
 
@@ -179,7 +185,7 @@ def test_unknown_protocols_are_refused():
 
 
 def test_nothing_to_do(config, tmp_path):
-    measured = collect([], config, tmp_path / "c.sqlite", workers=1)
+    measured = collect([], config, tmp_path / "cache", workers=1)
     assert measured.features.shape == (0, len(config.spec.names))
     assert measured.labels.shape == (0,)
 
@@ -192,22 +198,70 @@ def test_progress_sees_every_job(config, images, tmp_path):
             seen.append(total)
             yield item
 
-    collect([Job(image, RAW) for image in images], config, tmp_path / "c.sqlite", workers=1, progress=progress)
+    collect([Job(image, RAW) for image in images], config, tmp_path / "cache", workers=1, progress=progress)
     assert seen == [6] * 6
 
 
-def test_cache_files_are_kept_apart(config, tmp_path):
-    prints = {"fine": "0123456789abcdef"}
-    spec = config.spec.model_copy(update={"family": "laplace"})
-    others = [
-        cache_path(tmp_path, config, prints),
-        cache_path(tmp_path, config, {"fine": "fedcba9876543210"}),
-        cache_path(tmp_path, config.model_copy(update={"spec": spec}), prints),
-        cache_path(tmp_path, config.model_copy(update={"precision": "bf16"}), prints),
+def test_another_mae_for_one_scale_measures_only_that_scale(mae_folders, images, tmp_path):
+    """The other scale's MAE has changed behind the cache's back: no number of it is in the rows."""
+    names = {"semantic": str(tmp_path / "vit"), "fine": mae_folders["fine"]}
+    shutil.copytree(mae_folders["semantic"], names["semantic"])
+    jobs = [Job(image, RAW) for image in images[1:4]]
+    first = collect(jobs, config_of(names, SCALES), tmp_path / "cache", workers=1)
+    names["fine"] = save_small(tmp_path / "conv", small_conv(seed=1))
+    config = config_of(names, SCALES)
+    shutil.rmtree(names["semantic"])
+    save_small(tmp_path / "vit", small_vit(seed=1))
+    second = collect(jobs, config, tmp_path / "cache", workers=1)
+    semantic = np.char.startswith(np.array(config.spec.names), "semantic.")
+    assert np.array_equal(second.features[:, semantic], first.features[:, semantic])
+    wanted = [
+        extractor_from(names, config.spec).extract(load_image(image.path).pixels).features for image in images[1:4]
     ]
-    assert len(set(others)) == 4
-    moved = config.model_copy(update={"backbone_names": {"fine": "elsewhere"}})
-    assert cache_path(tmp_path, moved, prints) == others[0]
+    assert np.array_equal(second.features[:, ~semantic], np.stack(wanted)[:, ~semantic])
+    assert not np.array_equal(second.features[:, semantic], np.stack(wanted)[:, semantic])
+    assert (second.features[:, ~semantic] != first.features[:, ~semantic]).any(axis=1).all()
+
+
+def test_the_cache_is_one_file_with_a_vector_a_scale(mae_folders, images, tmp_path):
+    jobs = [Job(image, RAW) for image in images[:2]]
+    measured = collect(jobs, config_of(mae_folders, SCALES), tmp_path / "cache", workers=1)
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == [CACHE_FILE]
+    with FeatureCache(tmp_path / "cache" / CACHE_FILE) as cache:
+        assert len(cache) == 2 * len(SCALES)
+    alone = config_of({"fine": mae_folders["fine"]}, {"fine": SCALES["fine"]})
+    part = collect(jobs, alone, tmp_path / "cache", workers=1)
+    assert np.array_equal(part.features, measured.features[:, -len(alone.spec.names) :])
+    with FeatureCache(tmp_path / "cache" / CACHE_FILE) as cache:
+        assert len(cache) == 2 * len(SCALES)  # one scale of what is there is not stored again
+
+
+def test_a_scale_s_key_is_of_all_that_its_numbers_depend_on(mae_folders):
+    config = config_of(mae_folders, SCALES)
+    spec, fine = config.spec, SCALES["fine"]
+    others = [
+        config,
+        config.model_copy(update={"fingerprints": config.fingerprints | {"fine": "fedcba9876543210"}}),
+        config.model_copy(update={"spec": spec.model_copy(update={"family": "laplace"})}),
+        config.model_copy(update={"spec": spec.model_copy(update={"version": spec.version + 1})}),
+        config.model_copy(update={"precision": "bf16"}),
+    ]
+    for change in ({"size": 32}, {"crops": 1}, {"patch": 16}, {"reduce": 2}, {"masks": LatticeMasks(phases=4)}):
+        scales = SCALES | {"fine": fine.model_copy(update=change)}
+        others.append(config.model_copy(update={"spec": spec.model_copy(update={"scales": scales})}))
+    assert len({other.scale_key("fine") for other in others}) == len(others) == 10
+    assert config.scale_key("semantic") != config.scale_key("fine")
+
+
+def test_a_scale_s_key_is_of_nothing_else(mae_folders):
+    config = config_of(mae_folders, SCALES)
+    scales = {"fine": SCALES["fine"], "semantic": SCALES["semantic"].model_copy(update={"layers": (3,)})}
+    same = [
+        config.model_copy(update={"backbone_names": {"fine": "elsewhere", "semantic": "elsewhere"}}),
+        config.model_copy(update={"fingerprints": config.fingerprints | {"semantic": "fedcba9876543210"}}),
+        config.model_copy(update={"spec": config.spec.model_copy(update={"scales": scales, "names": ()})}),
+    ]
+    assert {other.scale_key("fine") for other in same} == {config.scale_key("fine")}
 
 
 def test_an_mae_without_its_noise_model_stops_the_run(config, images, tmp_path):
@@ -215,7 +269,8 @@ def test_an_mae_without_its_noise_model_stops_the_run(config, images, tmp_path):
     vit = small_vit(0, SMALL_VIT.model_copy(update={"output": "mean"}))
     broken = ExtractorConfig(
         backbone_names={"semantic": save_small(tmp_path / "vit", vit)},
+        fingerprints={"semantic": to_frozen(vit).fingerprint},
         spec=FeatureSpec(scales={"semantic": SCALES["semantic"]}),
     )
     with pytest.raises(ValueError, match="fit-noise"):
-        collect([Job(images[0], RAW)], broken, tmp_path / "c.sqlite", workers=1)
+        collect([Job(images[0], RAW)], broken, tmp_path / "cache", workers=1)

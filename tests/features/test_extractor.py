@@ -9,7 +9,8 @@ from cinemae.features.spec import FeatureSpec, ScaleSpec, SpecMismatchError, def
 from cinemae.features.statistics import error_statistics, likelihood_statistics, residual_statistics
 from cinemae.images import native_crops, resized_view
 from cinemae.likelihood.noise import NoiseModel
-from cinemae.mae.runtime import TorchRuntime
+from cinemae.mae.modules import to_frozen
+from cinemae.mae.openvino_runtime import OpenVINORuntime
 from cinemae.masks import LatticeMasks, PartitionMasks
 from toys import SCALES, SMALL_VIT, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 
@@ -175,11 +176,11 @@ def test_an_mae_that_predicts_a_mean_needs_its_noise_model(tmp_path):
     vit = small_vit(0, SMALL_VIT.model_copy(update={"output": "mean"}))
     spec = FeatureSpec(scales={"semantic": SCALES["semantic"]})
     with pytest.raises(ValueError, match="fit-noise"):
-        FeatureExtractor({"semantic": Backbone(TorchRuntime(vit), "x")}, spec)
+        FeatureExtractor({"semantic": Backbone(OpenVINORuntime(to_frozen(vit)))}, spec)
     names = {"semantic": save_small(tmp_path / "vit", vit, NoiseModel(coefficients=(6.0, 0.2, 0.2)))}
     assert np.isfinite(extractor_from(names, spec).extract(pink(1)).features).all()
 
 
 def test_backbones_know_their_patch():
-    assert Backbone(TorchRuntime(small_vit()), "x").patch == 16
-    assert Backbone(TorchRuntime(small_conv()), "x").patch == 1
+    assert Backbone(OpenVINORuntime(to_frozen(small_vit()))).patch == 16
+    assert Backbone(OpenVINORuntime(to_frozen(small_conv()))).patch == 1

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from cinemae.features.spec import FeatureSpec, ScaleSpec, SpecMismatchError, default_scales
+from cinemae.features.spec import SPEC_VERSION, FeatureSpec, ScaleSpec, SpecMismatchError, default_scales
 from cinemae.masks import BlockMasks, LatticeMasks, PartitionMasks
 
 NAMES = (
@@ -24,7 +24,7 @@ def test_the_same_spec_is_accepted():
 @pytest.mark.parametrize(
     ("update", "message"),
     [
-        ({"version": 2}, r"version = 1, the features have 2"),
+        ({"version": SPEC_VERSION + 1}, rf"version = {SPEC_VERSION}, the features have {SPEC_VERSION + 1}"),
         ({"family": "laplace"}, r"family = logistic, the features have laplace"),
         ({"scales": {"fine": default_scales()["fine"]}}, r"scales = .*semantic.*the features have \{'fine'"),
         ({"names": NAMES[:-1]}, r"on 6 features, given are 5; they differ from number 5 on"),
@@ -65,17 +65,6 @@ def test_json_round_trip_keeps_the_mask_schemes():
     assert list(back.scales) == list(spec.scales)
     assert [type(scale.masks) for scale in back.scales.values()] == [type(scale.masks) for scale in scales.values()]
     assert {type(scale.masks) for scale in back.scales.values()} == {PartitionMasks, LatticeMasks, BlockMasks}
-    assert back.digest() == spec.digest()
-
-
-def test_digest_changes_with_everything_that_changes_a_vector():
-    others = [
-        SPEC.model_copy(update={"version": 2}),
-        SPEC.model_copy(update={"family": "gaussian"}),
-        SPEC.model_copy(update={"names": NAMES[::-1]}),
-        SPEC.model_copy(update={"scales": dict(list(SPEC.scales.items())[:1])}),
-    ]
-    assert len({spec.digest() for spec in [SPEC, *others]}) == 5
 
 
 @pytest.mark.parametrize("layers", [(6, 4), (4, 4), (0,)])

@@ -154,12 +154,16 @@ def sample(family: Family, mean: float, variance: float, count: int, rng: np.ran
 def test_samples_cost_what_the_entropy_says(
     rng: np.random.Generator, family: Family, mean: float, variance: float
 ) -> None:
-    cost = nll(sample(family, mean, variance, 200_000, rng), mean, variance, family).astype(np.float64)
+    center, spread = np.asarray(mean), np.asarray(variance)
+    cost = nll(sample(family, mean, variance, 200_000, rng), center, spread, family).astype(np.float64)
     error = cost.std() / np.sqrt(len(cost))
-    assert entropy(mean, variance, family) == pytest.approx(cost.mean(), abs=4 * error + 0.005)
+    assert entropy(center, spread, family) == pytest.approx(cost.mean(), abs=4 * error + 0.005)
 
 
 def test_the_true_scale_is_the_cheapest(rng: np.random.Generator) -> None:
     values = sample("logistic", 100.0, 25.0 * LOGISTIC_VARIANCE, 50_000, rng)
-    costs = [nll(values, 100.0, scale**2 * LOGISTIC_VARIANCE).mean() for scale in (2.5, 4.0, 5.0, 6.5, 10.0)]
+    costs = [
+        nll(values, np.asarray(100.0), np.asarray(scale**2 * LOGISTIC_VARIANCE)).mean()
+        for scale in (2.5, 4.0, 5.0, 6.5, 10.0)
+    ]
     assert int(np.argmin(costs)) == 2

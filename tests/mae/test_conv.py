@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from cinemae.mae.config import ConvMAEConfig
-from cinemae.mae.conv import START_LOG_SCALE, ConvMAE, condition_on_colour, neighbour_mean
+from cinemae.mae.conv import ConvMAE, condition_on_colour, neighbour_mean
+from cinemae.mae.frozen import START_LOG_SCALE
 from cinemae.masks import LatticeMasks
 from references import set_waves
 

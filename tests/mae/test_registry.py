@@ -7,9 +7,9 @@ import re
 import pytest
 import torch
 
-from cinemae.mae.checkpoint import build
 from cinemae.mae.config import ViTMAEConfig
 from cinemae.mae.errors import CheckpointError
+from cinemae.mae.modules import build
 from cinemae.mae.registry import KNOWN, KnownCheckpoint, find, find_hash, lookup
 
 DECODER = ("decoder", "mask_token")

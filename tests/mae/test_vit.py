@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from cinemae.mae.config import ViTMAEConfig
-from cinemae.mae.vit import Attention, ViTMAE, patchify, sincos_positions, visible_index
+from cinemae.mae.frozen import sincos_positions
+from cinemae.mae.vit import Attention, ViTMAE, patchify, visible_index
 from references import random_batch, set_waves
 
 SETTINGS = {

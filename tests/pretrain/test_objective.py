@@ -7,7 +7,8 @@ import torch
 from cinemae.likelihood import combine
 from cinemae.likelihood.conditional import BITS
 from cinemae.mae.config import ConvMAEConfig
-from cinemae.mae.runtime import TorchRuntime
+from cinemae.mae.modules import to_frozen
+from cinemae.mae.torch_runtime import TorchRuntime
 from cinemae.masks import LatticeMasks
 from cinemae.pretrain.config import PretrainConfig, TileConfig
 from cinemae.pretrain.objective import draw_batch, masked_nll
@@ -56,7 +57,7 @@ def test_conv_loss_is_the_score_of_the_hidden_pixels():
     """The training loss in bits equals the detector's NLL of the same pixels under the same mask."""
     mae, view = small_conv(), pink(3, 32)
     hidden = LatticeMasks(phases=2).hidden((32, 32))
-    likelihood = combine(view, TorchRuntime(mae).view(view, hidden).passes, hidden, patch=1)
+    likelihood = combine(view, TorchRuntime(to_frozen(mae)).view(view, hidden).passes, hidden, patch=1)
     levels = torch.from_numpy(view).permute(2, 0, 1)[None]
     for phase in hidden:
         loss = float(masked_nll(mae, levels, torch.from_numpy(phase)[None, None])) * BITS
@@ -69,7 +70,7 @@ def test_vit_loss_is_the_score_of_the_hidden_patches():
     mae, view = small_vit(0, shape), pink(4, 64)
     mask = np.ones((1, 4, 4), dtype=bool)
     mask[0, [0, 1, 2, 3], [1, 3, 0, 2]] = False
-    runtime = TorchRuntime(mae)
+    runtime = TorchRuntime(to_frozen(mae))
     passes = runtime.view(view, mask).passes
     everything = combine(view, passes, np.ones_like(mask), patch=16)
     taken = np.flatnonzero(mask)[::3]

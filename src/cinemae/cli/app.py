@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
 
 from cinemae.cli.detect import detect
 from cinemae.cli.evaluate import evaluate
+from cinemae.cli.export import export
 from cinemae.cli.fit_noise import fit_noise
-from cinemae.cli.manners import Commands
+from cinemae.cli.manners import INTERRUPTED, Commands
 from cinemae.cli.models import models
 from cinemae.cli.pretrain import pretrain
 from cinemae.cli.train import train
@@ -21,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # a bug shows a plain traceback, fit for a report
 )
-for command in (detect, models, train, evaluate, pretrain, fit_noise):
+for command in (detect, models, train, evaluate, pretrain, fit_noise, export):
     app.command()(command)
 
 
@@ -48,4 +51,12 @@ def main() -> None:
     Exit status: 0 all went well, 1 some inputs were refused, 2 the command can't be carried out
     as given, 130 interrupted.
     """
-    app(prog_name="cinemae")
+    try:
+        app(prog_name="cinemae")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # Python would wait for the images that are being scored; what was written is flushed.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemae.cli.manners import INTERRUPTED, require_device
+from cinemae.cli.options import Device, Precision, PrecisionName
 
 if TYPE_CHECKING:
     from cinemae.cli.inputs import Input
@@ -41,8 +42,12 @@ def detect(
     backbone: Annotated[
         str | None, typer.Option(help="Another MAE for the semantic scale; see `cinemae models`.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: CUDA if it is there.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images decoded ahead; changes no score.")] = 8,
+    device: Device = None,
+    precision: Precision = PrecisionName.AUTO,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Images scored at the same time; default: one a core.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in memory at most; changes no score.")] = 8,
     accurate: Annotated[
         bool, typer.Option("--accurate", help="Four rounds of masks, not one: slower, less noise.")
     ] = False,
@@ -72,6 +77,8 @@ def detect(
         model,
         backbone=backbone,
         device=device,
+        precision=precision.value,
+        jobs=jobs,
         limits=ImageLimits(max_pixels=max_pixels),
         threshold=threshold,
     )

@@ -9,14 +9,9 @@ from typing import Annotated
 
 import typer
 
+from cinemae.cli.manners import require_packages
+from cinemae.cli.options import Device, Precision, PrecisionName
 from cinemae.cli.progress import progress_bar
-
-
-class PrecisionName(StrEnum):
-    """Arithmetic of the MAEs."""
-
-    F32 = "f32"
-    BF16 = "bf16"
 
 
 class ProtocolName(StrEnum):
@@ -42,13 +37,14 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for evaluation.json and evaluation.md.")] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path(".cinemae-cache"),
-    precision: Annotated[PrecisionName, typer.Option(help="Arithmetic of the MAEs.")] = PrecisionName.F32,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Precision = PrecisionName.AUTO,
+    device: Device = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples of the 95 % intervals.")] = 1000,
     jobs: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of alignment and bootstrap.")] = 0,
 ) -> None:
     """Print accuracy (with its fake/real split), balanced accuracy, ROC-AUC and AP per generator."""
+    require_packages("train", "sklearn")
     from cinemae.data import read_images
     from cinemae.detector import find_head
     from cinemae.evaluation import evaluate_heads, sample_images

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cinemae.cli.options import Device
 from cinemae.cli.progress import progress_bar
 
 
@@ -16,12 +17,11 @@ def fit_noise(
     backbone: Annotated[str, typer.Option(help="The MAE: a hub id, a folder or a .pth file.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the converted checkpoint, noise model included.")],
     limit: Annotated[int, typer.Option(min=1, help="Photographs to use at most, spread over the folder.")] = 500,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Device = None,
     seed: Annotated[int, typer.Option(help="Seed of the masks.")] = 0,
 ) -> None:
     """Convert a checkpoint to cinemae's format with a noise model fitted on photographs."""
     import numpy as np
-    import torch
 
     from cinemae.features.spec import default_scales
     from cinemae.images import ImageError, LoadedImage, load_image
@@ -29,7 +29,7 @@ def fit_noise(
     from cinemae.likelihood.noise import NoiseModelError
     from cinemae.mae.checkpoint import save_mae
     from cinemae.mae.load import load_backbone
-    from cinemae.mae.runtime import TorchRuntime
+    from cinemae.mae.select import make_runtime
     from cinemae.pretrain.pack import find_photos
 
     loaded = load_backbone(backbone)
@@ -51,9 +51,9 @@ def fit_noise(
     with progress_bar("fitting") as progress:
         stream = decoded(progress(paths, len(paths)))
         try:
-            noise = fit(TorchRuntime(loaded.mae, device), stream, default_scales()["semantic"], seed)
+            noise = fit(make_runtime(loaded.mae, device, "f32"), stream, default_scales()["semantic"], seed)
         except NoiseModelError as error:
             raise typer.BadParameter(str(error), param_hint="PHOTOS") from error
     record = loaded.record.model_copy(update={"noise": noise, "licence": loaded.licence})
-    save_mae(out, loaded.mae.to("cpu"), record, dtype=torch.float32)
+    save_mae(out, loaded.mae, record, dtype=np.float32)
     typer.echo(f"{out}: noise model {noise.coefficients} from {used} photographs")

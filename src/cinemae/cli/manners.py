@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, TextIO
 
 import typer
@@ -81,18 +82,27 @@ def only_licence_warnings() -> Iterator[None]:
         yield
 
 
-def require_device(name: str | None) -> None:
-    """Check that torch can compute on a device; None (choose one) is always right.
+def require_device(name: str | None) -> str:
+    """Return the device that is meant; None chooses one.
 
     Raises:
-        typer.BadParameter: If it can't.
+        typer.BadParameter: If it can't be used.
     """
-    if name is None:
-        return
-    import torch
+    from cinemae.mae.select import DeviceError, resolve_device
 
     try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:  # unknown name; torch without CUDA asserts
-        reason = str(error).splitlines()[0]
-        raise typer.BadParameter(f"can't compute on {name!r}: {reason}", param_hint="--device") from error
+        return resolve_device(name)
+    except DeviceError as error:
+        raise typer.BadParameter(str(error), param_hint="--device") from error
+
+
+def require_packages(extra: str, *packages: str) -> None:
+    """Check that the packages of an extra are installed, before anything else is done.
+
+    Raises:
+        typer.Exit: With status 2 and a line that says what to install, if one is not.
+    """
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        typer.echo(f"cinemae: needs {', '.join(missing)}, not installed: pip install 'cinemae[{extra}]'", err=True)
+        raise typer.Exit(2)

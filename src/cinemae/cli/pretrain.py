@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinemae.cli.manners import INTERRUPTED, require_device
+from cinemae.cli.manners import INTERRUPTED, require_device, require_packages
+from cinemae.cli.options import Device
 from cinemae.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def pretrain(
     crop: Annotated[int | None, typer.Option(min=8, help="Side of a training crop, for conv-fine.")] = None,
     pack: Annotated[Path | None, typer.Option(help="Folder of the tile pack; default: OUT/pack.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Decoding processes; default: one a core.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: CUDA if it is there.")] = None,
+    device: Device = None,
     precision: Annotated[PrecisionName | None, typer.Option(help="Arithmetic; default: the preset's.")] = None,
     save_minutes: Annotated[float | None, typer.Option(help="Minutes between checkpoints.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of tiles, weights, order, crops and masks.")] = 0,
@@ -69,8 +70,8 @@ def pretrain(
         save_minutes=save_minutes,
         seed=seed,
     )
-    require_device(device)
-    from cinemae.mae.runtime import default_device
+    require_packages("train", "torch")
+    place = require_device(device)
     from cinemae.pretrain.pack import build_pack
     from cinemae.pretrain.train import RunMismatchError, Trainer, check_resumable
 
@@ -80,7 +81,7 @@ def pretrain(
         raise typer.BadParameter(str(error), param_hint="--out") from error
     with progress_bar("cutting tiles") as progress:
         pixels = build_pack(photos, pack or out / "pack", config.tiles, seed=seed, jobs=jobs, progress=progress)
-    trainer = Trainer(config, pixels, out, device or default_device())
+    trainer = Trainer(config, pixels, out, place)
     if trainer.step:
         typer.echo(f"resuming {out} at step {trainer.step}", err=True)
     final: dict[str, float] = {}

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from cinemae.cli.manners import require_packages
+from cinemae.cli.options import Device, PrecisionSetting
 from cinemae.cli.progress import progress_bar
 
 
@@ -41,18 +43,19 @@ def train(
     licence: Annotated[
         str | None, typer.Option(help="Licence that the head is published under. Default: unknown.")
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="Arithmetic of the MAEs: f32 (default) or bf16.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu (default) or cuda.")] = None,
+    precision: PrecisionSetting = None,
+    device: Device = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of augmentation, split and fit. Default: 0.")] = None,
 ) -> None:
     """Fit the head; a second run only fits, since features are cached."""
+    require_packages("train", "torch", "sklearn")
     from cinemae.fusion.recipe import TrainConfig, train_head
 
     options = {
         "augmentations": augmentations,
         "photos_limit": photos_limit,
-        "precision": precision,
+        "precision": None if precision is None else precision.value,
         "device": device,
         "licence": licence,
         "seed": seed,

@@ -1,7 +1,8 @@
-"""Feature cache: a SQLite file of vectors keyed by image hash and variant.
+"""Feature cache: a SQLite file of vectors, one a scale of an image.
 
-One file belongs to one extractor (its fingerprints, spec and precision are in the file name), so a
-key needs only what varies inside it: the image's sha256, and what was done to the image.
+A key names all that a vector depends on: the MAE's fingerprint with the scale's settings and the
+precision (hashed), the image's sha256, and what was done to the image. So another MAE for one scale
+leaves what was measured at the others in use.
 """
 
 from __future__ import annotations

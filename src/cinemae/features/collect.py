@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -33,12 +32,14 @@ from cinemae.features.cache import FeatureCache
 from cinemae.features.spec import FeatureSpec
 from cinemae.images import ImageError, header_size, load_image
 from cinemae.likelihood.conditional import FloatArray
-from cinemae.mae.runtime import Precision
+from cinemae.mae.runtime import cores
+from cinemae.verdict import Precision
 
 if TYPE_CHECKING:
     from cinemae.features.extractor import FeatureExtractor
 
 SAVE_EVERY = 64
+CACHE_FILE = "features.sqlite"
 
 
 class Variant(BaseModel):
@@ -87,14 +88,40 @@ class Variant(BaseModel):
 
 
 class ExtractorConfig(BaseModel):
-    """What a worker process needs to build the extractor."""
+    """What a worker process needs to build the extractor.
+
+    Attributes:
+        backbone_names: Each scale's MAE, to load.
+        fingerprints: Its fingerprint.
+        spec: The features, names filled in.
+        precision: Arithmetic of the MAEs.
+        device: Where they run.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     backbone_names: dict[str, str]
+    fingerprints: dict[str, str]
     spec: FeatureSpec
     precision: Precision = "f32"
     device: str = "cpu"
+
+    @classmethod
+    def of(cls, extractor: FeatureExtractor, backbone_names: dict[str, str]) -> ExtractorConfig:
+        """Describe an extractor, so that other processes build the same."""
+        return cls(
+            backbone_names=backbone_names,
+            fingerprints={scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()},
+            spec=extractor.spec,
+            precision=extractor.precision,
+            device=next(iter(extractor.backbones.values())).runtime.device,
+        )
+
+    def scale_key(self, scale: str) -> str:
+        """Return a short hash of all that one scale's features depend on, beside the image."""
+        settings = self.spec.scales[scale].model_dump_json()
+        text = f"{self.fingerprints[scale]}/{settings}/{self.spec.family}/{self.spec.version}/{self.precision}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -146,21 +173,18 @@ def _start(config: ExtractorConfig, cache: Path) -> None:
 def _extractor() -> FeatureExtractor:
     """Build this process's extractor when something must be measured; a run from the cache never does."""
     if "extractor" not in _worker:
-        import torch
-
         from cinemae.detector import build_extractor
 
-        torch.set_num_threads(1)
         config: ExtractorConfig = _worker["config"]
         _worker["extractor"] = build_extractor(
-            dict(config.backbone_names), config.spec, device=config.device, precision=config.precision
+            dict(config.backbone_names), config.spec, device=config.device, precision=config.precision, threads=1
         )
     extractor: FeatureExtractor = _worker["extractor"]
     return extractor
 
 
-def _measure(job: Job) -> tuple[str, FloatArray, bool] | str:
-    """Return the key, the features and whether they are new; or the reason of a refusal."""
+def _measure(job: Job) -> tuple[FloatArray, dict[str, FloatArray]] | str:
+    """Return the features, and those of their parts that are new by cache key; or the reason of a refusal."""
     try:
         data = job.image.path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
@@ -171,19 +195,21 @@ def _measure(job: Job) -> tuple[str, FloatArray, bool] | str:
             draw = rng_for(job.variant.seed, f"{sha256}/side")
             size = str(job.equaliser.side(min(header_size(data, name=name)), job.image.label, draw))
         key = f"{sha256}/{job.variant.digest()}/{size}"
-        found = cache.get(key)
-        if found is not None:
-            return key, found, False
+        config: ExtractorConfig = _worker["config"]
+        keys = {scale: f"{config.scale_key(scale)}/{key}" for scale in config.spec.scales}
+        found = {scale: cache.get(place) for scale, place in keys.items()}
+        missing = [scale for scale, vector in found.items() if vector is None]
+        if not missing:
+            return _joined(found), {}
         pixels = job.variant.apply(load_image(data, name=name).pixels, sha256, int(size) if size else None)
     except (ImageError, OSError) as error:
         return str(error)
-    return key, _extractor().extract(pixels).features, True
+    measured = {scale: _extractor().extract_scale(pixels, scale)[0] for scale in missing}
+    return _joined(found | measured), {keys[scale]: vector for scale, vector in measured.items()}
 
 
-def cache_path(folder: Path, config: ExtractorConfig, fingerprints: dict[str, str]) -> Path:
-    """Return the cache file of one extractor."""
-    text = f"{sorted(fingerprints.items())}/{config.spec.digest()}/{config.precision}"
-    return folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}.sqlite"
+def _joined(parts: Mapping[str, FloatArray | None]) -> FloatArray:
+    return np.concatenate([part for part in parts.values() if part is not None])
 
 
 def collect(
@@ -199,7 +225,7 @@ def collect(
     Args:
         jobs: What to measure.
         config: The extractor.
-        cache: The cache file, from :func:`cache_path`.
+        cache: Folder of the feature cache.
         workers: Worker processes; None takes one a core.
         progress: Wraps the iteration, for a progress bar.
     """
@@ -207,18 +233,18 @@ def collect(
     kept: list[Job] = []
     refused: list[str] = []
     fresh: dict[str, FloatArray] = {}
-    # Spawned, not forked: a fork of a process that has run torch can hang in its thread pools.
-    pool = ProcessPoolExecutor(workers or os.cpu_count(), get_context("spawn"), _start, (config, cache))
-    with FeatureCache(cache) as store, pool:
+    # Spawned, not forked: a fork of a process with thread pools (OpenVINO, torch) can hang in them.
+    place = cache / CACHE_FILE
+    pool = ProcessPoolExecutor(workers or cores(), get_context("spawn"), _start, (config, place))
+    with FeatureCache(place) as store, pool:
         for job, result in zip(jobs, progress(pool.map(_measure, jobs, chunksize=8), len(jobs)), strict=True):
             if isinstance(result, str):
                 refused.append(result)
                 continue
-            key, features, new = result
+            features, new = result
             rows.append(features)
             kept.append(job)
-            if new:
-                fresh[key] = features
+            fresh |= new
             if len(fresh) >= SAVE_EVERY:
                 store.put(fresh)
                 fresh = {}

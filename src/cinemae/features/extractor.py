@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cinemae.features.spec import SPEC_VERSION, FeatureSpec, ScaleSpec, SpecMismatchError
-from cinemae.features.statistics import error_statistics, likelihood_statistics, residual_statistics
+from cinemae.features.vector import feature_names, view_vector
 from cinemae.images import native_crops, resized_view
 from cinemae.likelihood import ConditionalLikelihood, combine
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.config import ViTMAEConfig
 from cinemae.mae.errors import CheckpointError
-from cinemae.mae.runtime import TorchRuntime
-from cinemae.mae.vit import ViTMAE
+from cinemae.mae.runtime import Runtime
+from cinemae.verdict import Precision
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,21 @@ class Backbone:
 
     Attributes:
         runtime: The MAE on its device.
-        fingerprint: Hash of its configuration and weights.
         noise: Its noise model, if it predicts only a mean.
     """
 
-    runtime: TorchRuntime
-    fingerprint: str
+    runtime: Runtime
     noise: NoiseModel | None = None
 
     @property
     def patch(self) -> int:
         """Side of a masked patch in pixels."""
-        mae = self.runtime.mae
-        return mae.config.patch_size if isinstance(mae, ViTMAE) else 1
+        return self.runtime.mae.config.patch_size
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of its configuration and weights."""
+        return self.runtime.mae.fingerprint
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class FeatureExtractor:
     """
 
     def __init__(self, backbones: dict[str, Backbone], spec: FeatureSpec) -> None:
-        """Tie MAEs to a spec; an empty list of names is filled by measuring one plain image.
+        """Tie MAEs to a spec; an empty list of names is filled in.
 
         Raises:
             ValueError: If a scale has no MAE.
@@ -88,52 +91,52 @@ class FeatureExtractor:
                     f"the MAE of the {scale} scale predicts only a mean: give it a noise model first, with"
                     " `cinemae fit-noise PHOTOS --backbone NAME --out FOLDER`, and use that folder"
                 )
-        self.backbones, self.spec = backbones, spec
-        plain = np.zeros((64, 64, 3), dtype=np.uint8)
-        named = spec.model_copy(update={"names": tuple(self._measure(plain, 0)[0])})
+        configs = {scale: backbones[scale].runtime.mae.config for scale in spec.scales}
+        named = spec.model_copy(update={"names": feature_names(spec, configs)})
         if spec.names:
             spec.require(named)
-        self.spec = named
+        self.backbones, self.spec = backbones, named
 
-    def extract(self, pixels: NDArray[np.uint8], seed: int = 0) -> Extraction:
+    @property
+    def precision(self) -> Precision:
+        """Type of the MAEs' arithmetic, which they share."""
+        return next(iter(self.backbones.values())).runtime.precision
+
+    def extract(self, pixels: NDArray[np.uint8], seed: int = 0, *, alone: bool = False) -> Extraction:
         """Measure one image.
 
         Args:
             pixels: (height, width, 3) at native resolution.
             seed: Seed of the masks.
+            alone: Whether no other image is measured meanwhile: the scales then share the cores.
+                Changes the speed, no number.
         """
-        named, likelihoods = self._measure(pixels, seed)
-        return Extraction(np.fromiter(named.values(), dtype=np.float32, count=len(named)), likelihoods)
+        scales = list(self.spec.scales)
+        if alone and len(scales) > 1:  # nothing else keeps the other cores busy
+            with ThreadPoolExecutor(len(scales)) as pool:
+                measured = list(pool.map(lambda scale: self.extract_scale(pixels, scale, seed, alone=True), scales))
+        else:
+            measured = [self.extract_scale(pixels, scale, seed, alone=alone) for scale in scales]
+        features = np.concatenate([vector for vector, _ in measured])
+        return Extraction(features, dict(zip(scales, (likelihoods for _, likelihoods in measured), strict=True)))
 
-    def _measure(
-        self, pixels: NDArray[np.uint8], seed: int
-    ) -> tuple[dict[str, float], dict[str, list[ConditionalLikelihood]]]:
-        named: dict[str, float] = {}
-        likelihoods: dict[str, list[ConditionalLikelihood]] = {}
-        for scale, spec in self.spec.scales.items():
-            views = views_of(pixels, spec)
-            measured = [self._view(view, spec, self.backbones[scale], seed) for view in views]
-            likelihoods[scale] = [likelihood for _, likelihood in measured]
-            for name in measured[0][0]:
-                named[f"{scale}.{name}"] = sum(values[name] for values, _ in measured) / len(measured)
-        return named, likelihoods
+    def extract_scale(
+        self, pixels: NDArray[np.uint8], scale: str, seed: int = 0, *, alone: bool = False
+    ) -> tuple[FloatArray, list[ConditionalLikelihood]]:
+        """Measure one scale of an image: its part of the features, averaged over the views, and their likelihoods."""
+        spec, backbone = self.spec.scales[scale], self.backbones[scale]
+        measured = [self._view(view, spec, backbone, seed, alone) for view in views_of(pixels, spec)]
+        vector: FloatArray = np.mean([vector for vector, _ in measured], axis=0)
+        return vector, [likelihood for _, likelihood in measured]
 
     def _view(
-        self, view: NDArray[np.uint8], spec: ScaleSpec, backbone: Backbone, seed: int
-    ) -> tuple[dict[str, float], ConditionalLikelihood]:
+        self, view: NDArray[np.uint8], spec: ScaleSpec, backbone: Backbone, seed: int, alone: bool
+    ) -> tuple[FloatArray, ConditionalLikelihood]:
         patch = backbone.patch
         hidden = spec.masks.hidden((view.shape[0] // patch, view.shape[1] // patch), seed)
-        out = backbone.runtime.view(view, hidden, spec.layers)
+        out = backbone.runtime.view(view, hidden, spec.layers, alone=alone)
         likelihood = combine(view, out.passes, hidden, patch=patch, noise=backbone.noise, family=self.spec.family)
-        groups = {
-            "likelihood": likelihood_statistics(likelihood, spec.patch),
-            "error": error_statistics(likelihood, spec.patch),
-            "residual": residual_statistics(likelihood),
-        }
-        values = {f"{group}.{name}": value for group, part in groups.items() for name, value in part.items()}
-        for name, vector in out.encoder.items():
-            values |= {f"global.{name}.{number}": float(value) for number, value in enumerate(vector)}
-        return values, likelihood
+        return view_vector(likelihood, out.encoder, spec.patch), likelihood
 
 
 def views_of(pixels: NDArray[np.uint8], spec: ScaleSpec) -> list[NDArray[np.uint8]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from cinemae.likelihood.distributions import Family
 from cinemae.masks import LatticeMasks, PartitionMasks, SchemeConfig
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 Group = Literal["likelihood", "error", "residual", "global"]
 
 
@@ -94,10 +93,6 @@ class FeatureSpec(BaseModel):
         """Return the positions of the features of these scales and groups."""
         wanted = tuple(f"{scale}.{group}." for scale in scales for group in groups)
         return [number for number, name in enumerate(self.names) if name.startswith(wanted)]
-
-    def digest(self) -> str:
-        """Return a short hash for cache keys."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
 def default_scales() -> dict[str, ScaleSpec]:

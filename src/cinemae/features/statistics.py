@@ -1,17 +1,22 @@
 """Statistics of a view's likelihood maps: the local contextual anomaly, in numbers.
 
-Each function returns a dict from name to value, in a fixed order, so that names and values can
-never drift apart. All are finite for every image, a constant one included.
+Each function returns a dict from name to value, a 0-d array, in a fixed order, so that names and
+values can never drift apart. All are finite for every image, a constant one included. Maps are
+taken together and colours along an axis: one call on a large array costs less than many on small ones.
 """
 
 from __future__ import annotations
 
+import functools
+import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cinemae.likelihood.conditional import ConditionalLikelihood, FloatArray, block_mean
+from cinemae.arrays import Array, array_namespace
+from cinemae.likelihood.conditional import ConditionalLikelihood, block_mean, grey, split_colours
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 COLOURS = ("red", "green", "blue")
@@ -20,38 +25,66 @@ LAGS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (0, 3), (3, 0),
 SPECTRUM_BANDS = 10
 TOP_SHARE = 0.05
 ANOMALY_BLEND = 0.5
-Values = dict[str, float]
+Values = dict[str, Array]
 
 
-def summary(name: str, values: FloatArray) -> Values:
-    """Describe the distribution of one map: mean, spread, quantiles, shape, top-k mean, roughness.
+def summaries(maps: dict[str, Array]) -> dict[str, Values]:
+    """Describe the distribution of maps of one shape: mean, spread, quantiles, shape, top-k mean, roughness.
 
     Roughness is the mean absolute difference of neighbours over the spread.
+
+    Args:
+        maps: (rows, columns) arrays by name.
+
+    Returns:
+        By name of the map, the statistics, ``name.statistic``.
     """
-    flat = values.ravel().astype(np.float64)
-    mean, spread = flat.mean(), flat.std()
-    centred = (flat - mean) / (spread + 1e-6)
-    top = np.sort(flat)[-max(1, round(TOP_SHARE * flat.size)) :].mean()
-    steps = np.concatenate([np.abs(np.diff(values, axis=axis)).ravel() for axis in (0, 1)])
-    out = {"mean": mean, "std": spread}
-    out |= {f"q{round(100 * q):02d}": value for q, value in zip(QUANTILES, np.quantile(flat, QUANTILES), strict=True)}
-    out |= {"skew": (centred**3).mean(), "kurtosis": np.log1p((centred**4).mean()), "top": top}
-    out["roughness"] = float(steps.mean() / (spread + 1e-6)) if steps.size else 0.0
-    return {f"{name}.{key}": float(value) for key, value in out.items()}
+    xp = array_namespace(*maps.values())
+    stack = xp.stack(list(maps.values()))
+    count, rows, columns = stack.shape
+    flat = xp.sort(xp.reshape(stack, (count, rows * columns)), axis=-1)
+    mean = xp.mean(flat, axis=-1)
+    centred = flat - mean[:, None]
+    square = centred**2
+    spread = xp.sqrt(xp.mean(square, axis=-1))
+    width = spread + 1e-6
+    found = {"mean": mean, "std": spread}
+    found |= {f"q{round(100 * q):02d}": _quantile(flat, q) for q in QUANTILES}
+    found["skew"] = xp.mean(square * centred, axis=-1) / width**3
+    found["kurtosis"] = xp.log1p(xp.mean(square**2, axis=-1) / width**4)
+    found["top"] = xp.mean(flat[:, -max(1, round(TOP_SHARE * rows * columns)) :], axis=-1)
+    steps = rows * (columns - 1) + (rows - 1) * columns
+    down = xp.sum(xp.abs(stack[:, 1:, :] - stack[:, :-1, :]), axis=(1, 2))
+    across = xp.sum(xp.abs(stack[:, :, 1:] - stack[:, :, :-1]), axis=(1, 2))
+    found["roughness"] = (down + across) / max(steps, 1) / width
+    return {name: {f"{name}.{key}": value[number] for key, value in found.items()} for number, name in enumerate(maps)}
 
 
-def anomaly_map(likelihood: ConditionalLikelihood, patch: int | None = None) -> FloatArray:
+def _quantile(ordered: Array, q: float) -> Array:
+    """Return the q-quantile of rows in rising order, linear between neighbours."""
+    place = q * (ordered.shape[-1] - 1)
+    low = min(int(place), max(ordered.shape[-1] - 2, 0))
+    high = min(low + 1, ordered.shape[-1] - 1)
+    return ordered[..., low] + (ordered[..., high] - ordered[..., low]) * (place - low)
+
+
+def _median(values: Array) -> Array:
+    xp = array_namespace(values)
+    return _quantile(xp.sort(xp.reshape(values, (-1,))), 0.5)
+
+
+def anomaly_map(likelihood: ConditionalLikelihood, patch: int | None = None) -> Array:
     """Local contextual anomaly score of each patch, (rows, columns), >= 0.
 
     The patch's deviation within its image, |gap - median| / spread, blended half and half with
     its root-mean-square standardised error.
     """
+    xp = array_namespace(likelihood.values)
     gap = likelihood.per_patch(likelihood.gap, patch)
-    error = likelihood.per_patch((likelihood.residual**2 / likelihood.variance).astype(np.float32), patch)
-    middle = np.median(gap)
-    deviation = np.abs(gap - middle) / (np.median(np.abs(gap - middle)) * 1.4826 + 1e-3)
-    out: FloatArray = (ANOMALY_BLEND * deviation + (1 - ANOMALY_BLEND) * np.sqrt(error)).astype(np.float32)
-    return out
+    error = likelihood.per_patch(likelihood.residual**2 / likelihood.variance, patch)
+    away = xp.abs(gap - _median(gap))
+    deviation = away / (_median(away) * 1.4826 + 1e-3)
+    return ANOMALY_BLEND * deviation + (1 - ANOMALY_BLEND) * xp.sqrt(error)
 
 
 def likelihood_statistics(likelihood: ConditionalLikelihood, patch: int) -> Values:
@@ -61,29 +94,32 @@ def likelihood_statistics(likelihood: ConditionalLikelihood, patch: int) -> Valu
         likelihood: One view's likelihood.
         patch: Side of the patches that are described, in pixels.
     """
+    xp = array_namespace(likelihood.values)
+    pixels = {name: getattr(likelihood, name) for name in ("nll", "entropy", "gap")}
+    maps = {name: likelihood.per_patch(values, patch) for name, values in pixels.items()}
+    maps["log_variance"] = likelihood.per_patch(xp.log(likelihood.variance + 1 / 12), patch)
+    maps["anomaly"] = anomaly_map(likelihood, patch)
+    described = summaries(maps)
+    contrast = xp.log(block_variance(likelihood.values, patch) + 1)
     out: Values = {}
-    for name in ("nll", "entropy", "gap"):
-        values = getattr(likelihood, name)
-        out |= {f"{name}.{colour}": float(values[..., number].mean()) for number, colour in enumerate(COLOURS)}
-        out |= summary(name, likelihood.per_patch(values, patch))
-    spread = likelihood.per_patch(np.log(likelihood.variance + 1 / 12).astype(np.float32), patch)
-    out |= summary("log_variance", spread)
-    contrast = np.log(block_variance(likelihood.values, patch) + 1)
-    nll = likelihood.per_patch(likelihood.nll, patch)
-    gap = likelihood.per_patch(likelihood.gap, patch)
+    for name, values in pixels.items():
+        by_colour = xp.mean(split_colours(values), axis=(1, 2))
+        out |= {f"{name}.{colour}": by_colour[number] for number, colour in enumerate(COLOURS)} | described[name]
+    out |= described["log_variance"]
     # What is left of the NLL once the patch's own contrast is accounted for.
-    out |= {"contrast.mean": float(contrast.mean()), "contrast.std": float(contrast.std())}
-    out |= {f"contrast.{key}": value for key, value in regress(contrast, nll).items()}
-    out["contrast.gap_correlation"] = correlation(contrast, gap)
-    out |= summary("anomaly", anomaly_map(likelihood, patch))
-    return out
+    out |= {"contrast.mean": xp.mean(contrast), "contrast.std": xp.std(contrast)}
+    out |= {f"contrast.{key}": value for key, value in regress(contrast, maps["nll"]).items()}
+    out["contrast.gap_correlation"] = correlation(contrast, maps["gap"])
+    return out | described["anomaly"]
 
 
 def error_statistics(likelihood: ConditionalLikelihood, patch: int) -> Values:
     """Plain reconstruction error: what the likelihood is measured against."""
-    absolute = likelihood.per_patch(np.abs(likelihood.residual), patch)
+    xp = array_namespace(likelihood.values)
+    absolute = likelihood.per_patch(xp.abs(likelihood.residual), patch)
     square = likelihood.per_patch(likelihood.residual**2, patch)
-    return summary("absolute", absolute) | summary("log_square", np.log(square + 1 / 12).astype(np.float32))
+    described = summaries({"absolute": absolute, "log_square": xp.log(square + 1 / 12)})
+    return described["absolute"] | described["log_square"]
 
 
 def residual_statistics(likelihood: ConditionalLikelihood) -> Values:
@@ -93,104 +129,166 @@ def residual_statistics(likelihood: ConditionalLikelihood) -> Values:
     power spectrum with its anisotropy, and the contrast between the four phases of a 2x2 lattice
     (left by up-sampling).
     """
-    z: FloatArray = np.clip(likelihood.residual / np.sqrt(likelihood.variance), -8, 8).astype(np.float32)
+    xp = array_namespace(likelihood.values)
+    z = xp.clip(likelihood.residual / xp.sqrt(likelihood.variance), -8.0, 8.0)
+    planes = split_colours(z)
+    square = planes**2
+    mean, power = xp.mean(planes, axis=(1, 2)), xp.mean(square, axis=(1, 2))
+    fourth = xp.mean(square**2, axis=(1, 2))
+    moments = {
+        "log_variance": xp.log(power + 1e-3),
+        "kurtosis": xp.log1p(fourth / (power**2 + 1e-6)),
+        "mean": mean,
+    }
     out: Values = {}
     for number, colour in enumerate(COLOURS):
-        channel = z[..., number]
-        square = float((channel**2).mean())
-        out[f"z.{colour}.log_variance"] = float(np.log(square + 1e-3))
-        out[f"z.{colour}.kurtosis"] = float(np.log1p((channel**4).mean() / (square**2 + 1e-6)))
-        out[f"z.{colour}.mean"] = float(channel.mean())
+        out |= {f"z.{colour}.{key}": value[number] for key, value in moments.items()}
     out |= _by_entropy(likelihood, z)
-    red, green, blue = (z[..., number] for number in range(3))
-    for name, (a, b) in {"rg": (red, green), "rb": (red, blue), "gb": (green, blue)}.items():
-        out[f"z.correlation.{name}"] = correlation(a, b)
-    for colour, channel in (("red", red), ("green", green), ("blue", blue)):
-        out |= {f"z.{colour}.lag{down}{across:+d}": _lag(channel, down, across) for down, across in LAGS}
-        out |= {f"z.{colour}.{key}": value for key, value in spectrum(channel).items()}
-    out |= _phases(likelihood.gap.mean(-1))
-    return out
+    centred = planes - mean[:, None, None]
+    variance = xp.mean(centred**2, axis=(1, 2))
+    for name, (a, b) in {"rg": (0, 1), "rb": (0, 2), "gb": (1, 2)}.items():
+        shared = xp.mean(centred[a, ...] * centred[b, ...])
+        out[f"z.correlation.{name}"] = shared / (xp.sqrt(variance[a] * variance[b]) + 1e-6)
+    by_colour = {f"lag{down}{across:+d}": _lag(centred, variance, down, across) for down, across in LAGS}
+    by_colour |= spectrum(centred)
+    for number, colour in enumerate(COLOURS):
+        out |= {f"z.{colour}.{key}": value[number] for key, value in by_colour.items()}
+    return out | _phases(grey(likelihood.gap))
 
 
-def _by_entropy(likelihood: ConditionalLikelihood, z: FloatArray) -> Values:
+def _by_entropy(likelihood: ConditionalLikelihood, z: Array) -> Values:
     """Mean gap and log variance of z among sub-pixels of like expected cost, shrunk to 0 where there are few."""
+    xp = array_namespace(z)
+    square, absolute = z**2, xp.abs(z)
+    below = []  # sums over all sub-pixels under each bin's upper end
+    for high in ENTROPY_BINS[1:]:
+        inside = xp.astype(likelihood.entropy < high, xp.float32)
+        sums = (inside, inside * likelihood.gap, inside * square, inside * absolute)
+        below.append(xp.stack([xp.sum(part) for part in sums]))
     out: Values = {}
-    entropy = likelihood.entropy
-    for low, high in pairwise(ENTROPY_BINS):
-        inside = (entropy >= low) & (entropy < high)
-        count = int(inside.sum())
-        trust = count / (count + 500.0)
-        gap = float(likelihood.gap[inside].mean()) if count else 0.0
-        square = float((z[inside] ** 2).mean()) if count else 1.0
-        absolute = float(np.abs(z[inside]).mean()) if count else 0.8
+    before = below[0] * 0
+    for low, upto in zip(ENTROPY_BINS, below, strict=False):
+        count, gap, square, total = xp.unstack(upto - before)
+        before = upto
+        trust, filled = count / (count + 500.0), xp.clip(count, 1.0, None)
+        empty = count < 0.5
+        square = xp.where(empty, xp.ones_like(square), square / filled)
+        total = xp.where(empty, xp.full_like(total, 0.8), total / filled)
+        heaviness = xp.log(xp.sqrt(square) + 1e-3) - xp.log(total + 1e-3)
         name = f"bin{low:g}"
-        out[f"{name}.share"] = count / entropy.size
-        out[f"{name}.gap"] = trust * gap
-        out[f"{name}.log_variance"] = trust * float(np.log(square + 1e-3))
-        out[f"{name}.heaviness"] = trust * float(np.log(square**0.5 + 1e-3) - np.log(absolute + 1e-3))
+        out |= {f"{name}.share": count / math.prod(z.shape), f"{name}.gap": trust * gap / filled}
+        out |= {f"{name}.log_variance": trust * xp.log(square + 1e-3), f"{name}.heaviness": trust * heaviness}
     return out
 
 
-def spectrum(channel: FloatArray) -> Values:
-    """Radial power spectrum of a standardised residual in dB, relative to its mean, and its directions.
+@dataclass(frozen=True)
+class _Frequencies:
+    """The cells of a half spectrum, in the order of their band.
+
+    Attributes:
+        window: What a plane is multiplied with, (rows, columns).
+        order: Positions of the cells in the flat half spectrum.
+        bounds: Where each band begins and ends in that order.
+        straight: 1 for high horizontal and vertical frequencies, in that order of cells.
+        diagonal: 1 for high diagonal ones.
+        beyond: 1 beyond the lowest frequencies.
+    """
+
+    window: NDArray[np.float32]
+    order: NDArray[np.int64]
+    bounds: tuple[int, ...]
+    straight: NDArray[np.float32]
+    diagonal: NDArray[np.float32]
+    beyond: NDArray[np.float32]
+
+
+@functools.lru_cache(maxsize=64)
+def _frequencies(rows: int, columns: int) -> _Frequencies:
+    window = np.outer(np.hanning(rows), np.hanning(columns)).astype(np.float32)
+    down, across = np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None]
+    radius, angle = np.hypot(down, across).ravel(), np.arctan2(np.abs(down), across).ravel()
+    band = np.minimum((radius / 0.5 * SPECTRUM_BANDS).astype(int), SPECTRUM_BANDS)
+    order = np.argsort(band, kind="stable")
+    bounds = tuple(int(place) for place in np.searchsorted(band[order], range(SPECTRUM_BANDS + 2)))
+    high, diagonal = radius[order] > 0.25, np.abs(angle[order] - np.pi / 4) < np.pi / 8
+    masks = [mask.astype(np.float32) for mask in (high & ~diagonal, high & diagonal, radius[order] > 0.1)]
+    return _Frequencies(window, order, bounds, masks[0], masks[1], masks[2])
+
+
+def spectrum(planes: Array) -> Values:
+    """Radial power spectra of standardised residuals in dB, relative to their mean, and their directions.
 
     Bands are equal steps of the spatial frequency from 0 to 0.5 cycles a pixel; ``axis`` compares
     horizontal and vertical frequencies with diagonal ones, ``peak`` the strongest cell with its
     band's mean (a grid left by up-sampling is a peak).
+
+    Args:
+        planes: (planes, rows, columns), each of mean zero.
+
+    Returns:
+        By name, one value a plane.
     """
-    window = np.outer(np.hanning(channel.shape[0]), np.hanning(channel.shape[1])).astype(np.float32)
-    power = np.abs(np.fft.rfft2((channel - channel.mean()) * window)) ** 2
-    power /= power.mean() + 1e-9
-    down, across = np.fft.fftfreq(channel.shape[0])[:, None], np.fft.rfftfreq(channel.shape[1])[None]
-    radius, angle = np.hypot(down, across), np.arctan2(np.abs(down), across)
-    band = np.minimum((radius / 0.5 * SPECTRUM_BANDS).astype(int), SPECTRUM_BANDS)
-    count = np.bincount(band.ravel(), minlength=SPECTRUM_BANDS + 1)
-    mean = np.bincount(band.ravel(), power.ravel(), SPECTRUM_BANDS + 1) / np.maximum(count, 1)
-    out = {f"band{number}": float(10 * np.log10(mean[number] + 1e-3)) for number in range(SPECTRUM_BANDS + 1)}
-    diagonal = np.abs(angle - np.pi / 4) < np.pi / 8
-    high = radius > 0.25
-    straight = power[high & ~diagonal].mean() if (high & ~diagonal).any() else 1.0
-    out["axis"] = float(np.log((straight + 1e-3) / (power[high & diagonal].mean() + 1e-3)))
-    relative = power / (mean[band] + 1e-6)
-    out["peak"] = float(np.log1p(relative[radius > 0.1].max()))
-    return out
+    xp = array_namespace(planes)
+    count, rows, columns = planes.shape
+    cells = _frequencies(rows, columns)
+    wave = xp.fft.rfftn(planes * xp.asarray(cells.window), axes=(1, 2))
+    power = xp.reshape(xp.real(wave) ** 2 + xp.imag(wave) ** 2, (count, -1))
+    power = xp.take(power, xp.asarray(cells.order), axis=1)
+    power = power / (xp.mean(power, axis=-1)[:, None] + 1e-9)
+    beyond = power * xp.asarray(cells.beyond)
+    out: Values = {}
+    peak = xp.zeros_like(power[:, 0])
+    for number, (start, stop) in enumerate(pairwise(cells.bounds)):
+        if start == stop:  # too small a view has no cell there
+            out[f"band{number}"] = xp.zeros_like(peak) + 10 * math.log10(1e-3)
+            continue
+        mean = xp.mean(power[:, start:stop], axis=-1)
+        out[f"band{number}"] = 10 * xp.log10(mean + 1e-3)
+        peak = xp.maximum(peak, xp.max(beyond[:, start:stop], axis=-1) / (mean + 1e-6))
+    straight, diagonal = (_masked_mean(power, mask) for mask in (cells.straight, cells.diagonal))
+    return out | {"axis": xp.log((straight + 1e-3) / (diagonal + 1e-3)), "peak": xp.log1p(peak)}
 
 
-def _lag(channel: FloatArray, down: int, across: int) -> float:
-    rows, columns = channel.shape
-    first = channel[: rows - down, max(0, -across) : columns - max(0, across)]
-    second = channel[down:, max(0, across) : columns - max(0, -across)]
-    return correlation(first, second)
+def _masked_mean(power: Array, mask: NDArray[np.float32]) -> Array:
+    xp = array_namespace(power)
+    return xp.sum(power * xp.asarray(mask), axis=-1) / max(float(mask.sum()), 1.0)
 
 
-def _phases(gap: FloatArray) -> Values:
+def _lag(centred: Array, variance: Array, down: int, across: int) -> Array:
+    """Autocorrelation of each plane at one lag, relative to the whole plane's mean and variance."""
+    xp = array_namespace(centred)
+    _, rows, columns = centred.shape
+    first = centred[:, : rows - down, max(0, -across) : columns - max(0, across)]
+    second = centred[:, down:, max(0, across) : columns - max(0, -across)]
+    return xp.mean(first * second, axis=(1, 2)) / (variance + 1e-6)
+
+
+def _phases(gap: Array) -> Values:
     """How unequal the four 2x2 phases are in their mean gap, against their sampling error."""
-    means = np.array([gap[row::2, column::2].mean() for row in (0, 1) for column in (0, 1)])
-    error = gap.std() / np.sqrt(gap.size / 4) + 1e-6
-    return {"phase.spread": float(means.std()), "phase.significance": float(np.log1p(means.std() / error))}
+    xp = array_namespace(gap)
+    means = xp.stack([xp.mean(gap[row::2, column::2]) for row in (0, 1) for column in (0, 1)])
+    error = xp.std(gap) / math.sqrt(math.prod(gap.shape) / 4) + 1e-6
+    return {"phase.spread": xp.std(means), "phase.significance": xp.log1p(xp.std(means) / error)}
 
 
-def block_variance(values: FloatArray, size: int) -> FloatArray:
+def block_variance(values: Array, size: int) -> Array:
     """Return the variance of the grey levels in each block, (rows, columns), in squared levels."""
-    grey = values.mean(-1, dtype=np.float32)
-    mean = block_mean(grey, size)
-    out: FloatArray = np.maximum(block_mean(grey**2, size) - mean**2, 0).astype(np.float32)
-    return out
+    xp = array_namespace(values)
+    level = grey(values)
+    variance = block_mean(level**2, size) - block_mean(level, size) ** 2
+    return xp.maximum(variance, xp.zeros_like(variance))
 
 
-def regress(x: NDArray[np.floating], y: NDArray[np.floating]) -> Values:
+def regress(x: Array, y: Array) -> Values:
     """Fit y on x: slope, value at x = 5 (a middling log-contrast), and the spread that is left."""
-    dx, dy = x - x.mean(), y - y.mean()
-    slope = float((dx * dy).mean() / ((dx**2).mean() + 1e-3))
-    return {
-        "slope": slope,
-        "level": float(y.mean() + slope * (5.0 - x.mean())),
-        "rest": float((dy - slope * dx).std()),
-    }
+    xp = array_namespace(x, y)
+    dx, dy = x - xp.mean(x), y - xp.mean(y)
+    slope = xp.mean(dx * dy) / (xp.mean(dx**2) + 1e-3)
+    return {"slope": slope, "level": xp.mean(y) + slope * (5.0 - xp.mean(x)), "rest": xp.std(dy - slope * dx)}
 
 
-def correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+def correlation(a: Array, b: Array) -> Array:
     """Pearson correlation, 0 for a constant."""
-    da, db = a - a.mean(), b - b.mean()
-    scale = np.sqrt((da**2).mean() * (db**2).mean())
-    return float((da * db).mean() / (scale + 1e-6))
+    xp = array_namespace(a, b)
+    da, db = a - xp.mean(a), b - xp.mean(b)
+    return xp.mean(da * db) / (xp.sqrt(xp.mean(da**2) * xp.mean(db**2)) + 1e-6)

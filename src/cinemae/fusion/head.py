@@ -4,13 +4,14 @@
 
 The shipped head adds reconstruction errors, local likelihood statistics and global features
 (additive fusion, arXiv 2511.06325). The head is plain NumPy at inference; ``cinemae.fusion.fit``
-trains it. It is saved as safetensors + JSON.
+trains it, and :mod:`cinemae.export` traces it with torch. It is saved as safetensors + JSON.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from cinemae.arrays import Array, array_namespace
 from cinemae.features.spec import FeatureSpec
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.verdict import Label
@@ -130,17 +132,9 @@ class FusionHead:
         Returns:
             By branch, each (images,).
         """
-        z = (features.astype(np.float64) - self.weights["center"]) / self.weights["spread"]
-        z = np.clip(z, -self.config.clip, self.config.clip)
-        return {branch: self._branch(branch, z) for branch in self.config.hidden}
-
-    def _branch(self, branch: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        w = {part: self.weights[f"{branch}.{part}"] for part in ("index", "in", "in_bias", "out", "out_bias")}
         # Row by row, so that an image's logit can't depend on how many others came with it.
-        hidden = [np.einsum("f,mfh->mh", row[w["index"]], w["in"]) + w["in_bias"] for row in z]
-        active = np.maximum(np.stack(hidden), 0) if hidden else np.zeros((0, *w["in_bias"].shape))
-        out: NDArray[np.float64] = ((active * w["out"]).sum(-1) + w["out_bias"]).mean(-1)
-        return out
+        rows = [branch_logits(self.config, self.weights, row) for row in features.astype(np.float64)]
+        return {branch: np.array([row[branch] for row in rows], dtype=np.float64) for branch in self.config.hidden}
 
     def logits(self, features: FloatArray) -> NDArray[np.float64]:
         """Return calibrated logits (images,); positive means AI."""
@@ -193,6 +187,26 @@ class FusionHead:
             raise HeadError(f"{place / WEIGHTS_FILE}: damaged: {error}") from error
         except HeadError as error:
             raise HeadError(f"{place}: {error}") from error
+
+
+def branch_logits(config: HeadConfig, weights: Mapping[str, Array], row: Array) -> dict[str, Array]:
+    """Return each branch's part of the uncalibrated logit of one image, 0-d.
+
+    Args:
+        config: The head's configuration.
+        weights: Its weights, in the array library of the features.
+        row: The image's features, (features,).
+    """
+    xp = array_namespace(row)
+    z = xp.clip((row - weights["center"]) / weights["spread"], -config.clip, config.clip)
+    out = {}
+    for branch in config.hidden:
+        w = {part: weights[f"{branch}.{part}"] for part in ("index", "in", "in_bias", "out", "out_bias")}
+        # Not a matrix product: the order of its sums would depend on the number of threads.
+        hidden = xp.einsum("f,mfh->mh", xp.take(z, w["index"]), w["in"]) + w["in_bias"]
+        active = xp.maximum(hidden, xp.zeros_like(hidden))
+        out[branch] = xp.mean(xp.sum(active * w["out"], axis=-1) + w["out_bias"])
+    return out
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

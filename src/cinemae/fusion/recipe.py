@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,11 +23,12 @@ from cinemae.data import (
     short_sides,
     split_by_source,
 )
-from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, cache_path, collect
+from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, collect
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, ScaleSpec, default_scales
 from cinemae.fusion.config import FitConfig
 from cinemae.fusion.fit import FitReport, fit_head, row_weights
 from cinemae.fusion.head import FusionHead
+from cinemae.mae.select import PrecisionChoice
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -62,8 +63,8 @@ class TrainConfig(BaseModel):
     augmentations: int = Field(default=1, ge=1)
     photos_limit: int = Field(default=3000, ge=0)
     fit: FitConfig = FitConfig()
-    precision: Literal["f32", "bf16"] = "f32"
-    device: str = "cpu"
+    precision: PrecisionChoice = "auto"
+    device: str | None = None
     licence: str = "unknown"
     seed: int = 0
 
@@ -113,18 +114,13 @@ def train_head(
     """
     images = read_images(data, root=root, split="train")
     extra = choose_photos(photos, photos_root, config.photos_limit, config.seed)
-    extractor_config, fingerprints = prepare_extractor(config)
-    measured = collect(
-        training_jobs(images + extra, config),
-        extractor_config,
-        cache_path(cache, extractor_config, fingerprints),
-        workers=jobs,
-        progress=progress,
-    )
+    extractor = prepare_extractor(config)
+    jobs_to_do = training_jobs(images + extra, config)
+    measured = collect(jobs_to_do, extractor, cache, workers=jobs, progress=progress)
     reports = {}
     wanted = ("fused", *config.fit.branches) if parts else ("fused",)
     for part in wanted:
-        report = _fit_part(measured, extractor_config, fingerprints, config, part)
+        report = _fit_part(measured, extractor, config, part)
         record = {
             "part": part,
             "manifest_hash": manifest_hash(images + extra),
@@ -136,7 +132,8 @@ def train_head(
             "refused": measured.refused,
             "held_out_auc": round(report.held_out_auc, 4),
             "held_out_loss": round(report.held_out_loss, 4),
-            "config": config.model_dump(mode="json", exclude={"scales"}),
+            "config": config.model_dump(mode="json", exclude={"scales"})
+            | {"precision": extractor.precision, "device": extractor.device},
         }
         head_config = report.head.config.model_copy(update={"training": record, "licence": config.licence})
         head = FusionHead(head_config, report.head.weights)
@@ -146,13 +143,7 @@ def train_head(
     return reports
 
 
-def _fit_part(
-    measured: Collected,
-    extractor: ExtractorConfig,
-    fingerprints: dict[str, str],
-    config: TrainConfig,
-    part: str,
-) -> FitReport:
+def _fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfig, part: str) -> FitReport:
     images = [job.image for job in measured.jobs]
     fit = config.fit.model_copy(update={"seed": config.seed})
     sources = np.array([image.source for image in images])
@@ -165,24 +156,20 @@ def _fit_part(
         row_weights(measured.labels, sources, measured.pseudo, fit),
         np.array([image.path in held_paths for image in images]),
         extractor.spec,
-        fingerprints,
+        extractor.fingerprints,
         config.backbones,
         part_config(fit, part),
     )
 
 
-def prepare_extractor(config: TrainConfig) -> tuple[ExtractorConfig, dict[str, str]]:
-    """Load the MAEs once in this process to fill in the spec's names and the fingerprints."""
+def prepare_extractor(config: TrainConfig) -> ExtractorConfig:
+    """Load the MAEs once in this process to fill in the spec's names, the fingerprints and the precision."""
     from cinemae.detector import build_extractor
 
     built = build_extractor(
         dict(config.backbones), FeatureSpec(scales=config.scales), device=config.device, precision=config.precision
     )
-    fingerprints = {scale: backbone.fingerprint for scale, backbone in built.backbones.items()}
-    extractor = ExtractorConfig(
-        backbone_names=config.backbones, spec=built.spec, precision=config.precision, device=config.device
-    )
-    return extractor, fingerprints
+    return ExtractorConfig.of(built, config.backbones)
 
 
 def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]:

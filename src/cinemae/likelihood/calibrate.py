@@ -10,12 +10,12 @@ from cinemae.features.spec import ScaleSpec
 from cinemae.images import LoadedImage, resized_view
 from cinemae.likelihood.conditional import block_mean, patch_moments
 from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.config import ViTMAEConfig
 from cinemae.mae.errors import CheckpointError
-from cinemae.mae.runtime import TorchRuntime
-from cinemae.mae.vit import ViTMAE
+from cinemae.mae.runtime import Runtime
 
 
-def fit_noise(runtime: TorchRuntime, photos: Iterable[LoadedImage], spec: ScaleSpec, seed: int = 0) -> NoiseModel:
+def fit_noise(runtime: Runtime, photos: Iterable[LoadedImage], spec: ScaleSpec, seed: int = 0) -> NoiseModel:
     """Fit the noise model of one MAE on real photographs, by maximum likelihood.
 
     Args:
@@ -28,16 +28,16 @@ def fit_noise(runtime: TorchRuntime, photos: Iterable[LoadedImage], spec: ScaleS
         CheckpointError: If the MAE predicts a distribution already.
         NoiseModelError: If there are too few patches.
     """
-    mae = runtime.mae
-    if not isinstance(mae, ViTMAE) or mae.config.output != "mean":
+    config = runtime.mae.config
+    if not isinstance(config, ViTMAEConfig) or config.output != "mean":
         raise CheckpointError("this MAE predicts a distribution; it needs no noise model")
-    patch, grid = mae.config.patch_size, mae.config.grid
+    patch, grid = config.patch_size, config.grid
     hidden = spec.masks.hidden(grid, seed)
     weight = hidden.repeat(patch, 1).repeat(patch, 2)[..., None].astype(np.float32)
     weight /= weight.sum(0)
     rows = []
     for photo in photos:
-        view = resized_view(photo.pixels, resize=spec.resize, crop=mae.config.image_size)
+        view = resized_view(photo.pixels, resize=spec.resize, crop=config.image_size)
         predicted = runtime.view(view, hidden).passes.mean
         mean = (weight * predicted).sum(0)
         variance = (weight * (predicted - mean) ** 2).sum(0)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-Array = NDArray[np.floating]
+from cinemae.arrays import Array, array_namespace
 
 
 class NoiseModelError(ValueError):
@@ -34,11 +34,12 @@ class NoiseModel(BaseModel):
 
     coefficients: tuple[float, float, float]
 
-    def variance(self, ensemble: Array, contrast: Array) -> NDArray[np.float32]:
+    def variance(self, ensemble: Array, contrast: Array) -> Array:
         """Return the predictive variance of each patch in squared levels, at least 1/12 (rounding)."""
-        log_variance = _design(ensemble, contrast) @ np.asarray(self.coefficients)
-        out: NDArray[np.float32] = np.maximum(np.exp(np.clip(log_variance, -10, 12)), 1 / 12).astype(np.float32)
-        return out
+        xp = array_namespace(ensemble, contrast)
+        base, by_ensemble, by_contrast = self.coefficients
+        log_variance = base + by_ensemble * xp.log1p(ensemble) + by_contrast * xp.log1p(contrast)
+        return xp.clip(xp.exp(xp.clip(log_variance, -10.0, 12.0)), 1 / 12, None)
 
     @classmethod
     def fit(cls, ensemble: Array, contrast: Array, squared_error: Array, iterations: int = 50) -> Self:

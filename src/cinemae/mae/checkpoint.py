@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
-import torch
+import numpy as np
+from numpy.typing import DTypeLike
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from cinemae.likelihood.noise import NoiseModel
-from cinemae.mae.config import ConvMAEConfig, MAEConfig, ViTMAEConfig
-from cinemae.mae.conv import ConvMAE
+from cinemae.mae.config import MAEConfig
 from cinemae.mae.errors import CheckpointError as CheckpointError
-from cinemae.mae.files import read_safetensors
-from cinemae.mae.vit import ViTMAE
-
-MAE = ViTMAE | ConvMAE
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
+from cinemae.mae.files import CONFIG_FILE, WEIGHTS_FILE, read_safetensors
+from cinemae.mae.frozen import FrozenMAE
 
 
 class CheckpointRecord(BaseModel):
@@ -42,16 +36,10 @@ class CheckpointRecord(BaseModel):
     licence: str = "unknown"
 
 
-def build(config: ViTMAEConfig | ConvMAEConfig) -> MAE:
-    """Return an uninitialised network of this shape."""
-    return ViTMAE(config) if isinstance(config, ViTMAEConfig) else ConvMAE(config)
-
-
-def save_mae(place: Path, mae: MAE, record: CheckpointRecord, dtype: torch.dtype = torch.float16) -> None:
+def save_mae(place: Path, mae: FrozenMAE, record: CheckpointRecord, dtype: DTypeLike = np.float16) -> None:
     """Write a checkpoint folder; the weights are stored as ``dtype``."""
     place.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().to(dtype).contiguous() for name, tensor in mae.state_dict().items()}
-    save_file(tensors, place / WEIGHTS_FILE)
+    save_file({name: tensor.astype(dtype) for name, tensor in mae.tensors.items()}, place / WEIGHTS_FILE)
     (place / CONFIG_FILE).write_text(record.model_dump_json(indent=1) + "\n")
 
 
@@ -70,8 +58,8 @@ def read_record(place: Path) -> CheckpointRecord:
         raise CheckpointError(f"{path}: not a cinemae MAE configuration: {error}") from error
 
 
-def load_mae(place: Path) -> tuple[MAE, CheckpointRecord]:
-    """Load a checkpoint folder as a float32 network in evaluation mode.
+def load_mae(place: Path) -> tuple[FrozenMAE, CheckpointRecord]:
+    """Load a checkpoint folder.
 
     Raises:
         CheckpointError: If a file is missing or the tensors do not fit the configuration; a
@@ -81,42 +69,4 @@ def load_mae(place: Path) -> tuple[MAE, CheckpointRecord]:
     path = place / WEIGHTS_FILE
     if not path.exists():
         raise CheckpointError(f"{place}: no {WEIGHTS_FILE} there")
-    with torch.device("meta"):  # the weights come from the file; drawing random ones first takes seconds
-        mae = build(record.architecture)
-    load_tensors(mae, read_safetensors(path), str(path))
-    return mae, record
-
-
-def load_tensors(mae: MAE, tensors: dict[str, torch.Tensor], name: str) -> None:
-    """Give ``mae`` exactly these tensors, as float32, and put it into evaluation mode.
-
-    The tensors replace the network's own, which may be on the meta device.
-
-    Raises:
-        CheckpointError: If one is missing, unexpected or of another shape.
-    """
-    wanted = {key: tuple(value.shape) for key, value in mae.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in tensors.items()}
-    if wanted != given:
-        missing = sorted(wanted.keys() - given.keys())
-        unknown = sorted(given.keys() - wanted.keys())
-        shapes = sorted(key for key in wanted.keys() & given.keys() if wanted[key] != given[key])
-        raise CheckpointError(
-            f"{name}: the weights do not fit the configuration"
-            f" (missing: {missing[:5]}, unexpected: {unknown[:5]}, other shape: {shapes[:5]})"
-        )
-    floats = {key: value.float().contiguous() for key, value in tensors.items()}
-    mae.load_state_dict(floats, assign=True)
-    mae.eval().requires_grad_(False)
-
-
-def fingerprint(mae: MAE) -> str:
-    """Return a hash of the configuration and the weights, whatever file they came from.
-
-    The first 16 hex digits of sha256 over the configuration's JSON and each tensor as float32.
-    """
-    digest = hashlib.sha256(json.dumps(mae.config.model_dump(mode="json"), sort_keys=True).encode())
-    for name, tensor in sorted(mae.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return FrozenMAE.of(record.architecture, read_safetensors(path), str(path)), record

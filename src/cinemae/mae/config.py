@@ -88,6 +88,11 @@ class ConvMAEConfig(BaseModel):
     encoder_blocks: int = Field(default=2, ge=1)
     decoder_blocks: int = Field(default=1, ge=1)
 
+    @property
+    def patch_size(self) -> int:
+        """Side of a masked patch in pixels."""
+        return 1
+
 
 MAEConfig = Annotated[ViTMAEConfig | ConvMAEConfig, Field(discriminator="kind")]
 """Either configuration, told apart by ``kind``."""

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cinemae.mae.config import ConvMAEConfig
-
-PARAMETERS = 9  # a pixel: 3 means, 3 log-scales, 3 colour coefficients
-START_LOG_SCALE = -3.5  # of a [-1, 1] range: about 4 of 255 levels, the order of a photo's detail
+from cinemae.mae.frozen import CONV_INPUTS, CONV_PARAMETERS, START_LOG_SCALE
 
 
 class ResidualBlock(nn.Module):
@@ -42,10 +40,10 @@ class ConvMAE(nn.Module):
     def __init__(self, config: ConvMAEConfig) -> None:
         super().__init__()
         self.config = config
-        self.stem = nn.Conv2d(16, config.width, 3, padding=1)
+        self.stem = nn.Conv2d(CONV_INPUTS, config.width, 3, padding=1)
         self.encoder = nn.ModuleList(ResidualBlock(config.width) for _ in range(config.encoder_blocks))
         self.decoder = nn.ModuleList(ResidualBlock(config.width) for _ in range(config.decoder_blocks))
-        self.head = nn.Conv2d(config.width, 4 * PARAMETERS, 1)
+        self.head = nn.Conv2d(config.width, 4 * CONV_PARAMETERS, 1)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Fill the weights for pre-training: He for convolutions, small for what ends a residual."""

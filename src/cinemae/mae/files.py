@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import re
 from pathlib import Path
 
-import torch
+import ml_dtypes as _bfloat16  # noqa: F401 - makes bfloat16 a type that NumPy, and so safetensors, knows
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors.numpy import load_file
 
 from cinemae.mae.errors import CheckpointError
 
+Tensors = dict[str, NDArray[np.generic]]
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
+
+def read_safetensors(path: Path) -> Tensors:
     """Read a safetensors file.
 
     Raises:
@@ -28,7 +31,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
 
 
-def read_sharded(index: Path) -> dict[str, Tensor]:
+def read_sharded(index: Path) -> Tensors:
     """Read all shards that a ``*.safetensors.index.json`` names.
 
     Raises:
@@ -37,39 +40,12 @@ def read_sharded(index: Path) -> dict[str, Tensor]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index}: no weight_map there")
-    tensors: dict[str, Tensor] = {}
+    tensors: Tensors = {}
     for shard in sorted(set(map(str, weight_map.values()))):
         if Path(shard).name != shard:
             raise CheckpointError(f"{index}: the shard {shard!r} lies outside the checkpoint's folder")
         tensors |= read_safetensors(index.parent / shard)
     return tensors
-
-
-def read_pickle(path: Path) -> object:
-    """Read a file of ``torch.save`` as data only; code in it is refused, never run.
-
-    ``argparse.Namespace`` is the one type allowed beside torch's own list: Meta's MAE training code
-    saves its command-line arguments as one under ``args``, and restoring it only fills a
-    ``__dict__``.
-
-    Raises:
-        CheckpointError: If it is missing or damaged, or its pickle wants any other global; the
-            message names that global.
-    """
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{path}: not a readable file: {error}") from error
-    except Exception as error:  # a damaged pickle can fail in any opcode, with any exception
-        if wanted := re.search(r"GLOBAL ([\w.]+)", str(error)):
-            raise CheckpointError(
-                f"{path}: refused, its pickle wants to load {wanted[1]}, which could run code; only tensors,"
-                " plain values and argparse.Namespace are read"
-            ) from error
-        raise CheckpointError(
-            f"{path}: not a readable torch checkpoint ({type(error).__name__}: {str(error)[:200]})"
-        ) from error
 
 
 def read_json(path: Path) -> dict[str, object]:

@@ -12,15 +12,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from torch import Tensor
 
-from cinemae.mae.checkpoint import CONFIG_FILE, load_tensors
 from cinemae.mae.config import IMAGENET_MEAN, IMAGENET_STD, ViTMAEConfig
 from cinemae.mae.errors import CheckpointError
-from cinemae.mae.files import read_json, read_pickle, read_safetensors, read_sharded
-from cinemae.mae.vit import ViTMAE
+from cinemae.mae.files import CONFIG_FILE, Tensors, read_json, read_safetensors, read_sharded
+from cinemae.mae.frozen import FrozenMAE
+from cinemae.mae.pickled import read_pickle
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
 SAFETENSORS_FILE = "model.safetensors"
@@ -94,7 +94,7 @@ class _Preprocessor(BaseModel):
 
 def load_huggingface(
     folder: Path, *, target: Literal["raw", "patch_norm"] | None = None
-) -> tuple[ViTMAE, dict[str, object]]:
+) -> tuple[FrozenMAE, dict[str, object]]:
     """Load a folder as ``ViTMAEForPreTraining.save_pretrained`` writes it and the hub stores it.
 
     The input normalisation comes from ``preprocessor_config.json`` (ImageNet's if there is none).
@@ -105,7 +105,7 @@ def load_huggingface(
         target: What the decoder predicts; None believes ``norm_pix_loss`` in ``config.json``.
 
     Returns:
-        The network in evaluation mode, float32, and the content of ``config.json``.
+        The MAE and the content of ``config.json``.
 
     Raises:
         CheckpointError: If a file is missing or invalid, the checkpoint has no decoder, or the
@@ -125,10 +125,7 @@ def load_huggingface(
             f"{folder}: has only the encoder (saved from ViTMAEModel?), but hidden patches are predicted"
             f" by the decoder; one that has both is {complete}"
         )
-    with torch.device("meta"):  # no random weights to be replaced at once
-        mae = ViTMAE(config)
-    load_tensors(mae, _fuse(tensors, hub), str(folder))
-    return mae, raw
+    return FrozenMAE.of(config, _fuse(tensors, hub), str(folder)), raw
 
 
 def _read_preprocessor(folder: Path) -> _Preprocessor:
@@ -157,20 +154,20 @@ def _translate(
     )
 
 
-def _read_weights(folder: Path) -> dict[str, Tensor]:
+def _read_weights(folder: Path) -> Tensors:
     if (path := folder / SAFETENSORS_FILE).exists():
         return read_safetensors(path)
     if (path := folder / INDEX_FILE).exists():
         return read_sharded(path)
     if (path := folder / PICKLE_FILE).exists():
         state = read_pickle(path)
-        if isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values()):
+        if isinstance(state, dict) and all(isinstance(value, np.ndarray) for value in state.values()):
             return state
         raise CheckpointError(f"{path}: not a state dict")
     raise CheckpointError(f"{folder}: no weights there ({SAFETENSORS_FILE}, {INDEX_FILE} or {PICKLE_FILE})")
 
 
-def _rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _rename(tensors: Tensors) -> Tensors:
     renamed = {}
     for name, tensor in tensors.items():
         for pattern, replacement in _RENAMES:
@@ -179,7 +176,7 @@ def _rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def _fuse(tensors: dict[str, Tensor], hub: _HubConfig) -> dict[str, Tensor]:
+def _fuse(tensors: Tensors, hub: _HubConfig) -> Tensors:
     """Make one qkv of query, key and value, and a linear patch embedding of the convolution.
 
     A part that is missing is left to the check of names, which reports it.
@@ -190,15 +187,15 @@ def _fuse(tensors: dict[str, Tensor], hub: _HubConfig) -> dict[str, Tensor]:
             continue
         parts = [name.replace(".attn.q.", f".attn.{part}.") for part in "qkv"]
         if all(part in fused for part in parts):
-            fused[name.replace(".attn.q.", ".attn.qkv.")] = torch.cat([fused.pop(part) for part in parts])
+            fused[name.replace(".attn.q.", ".attn.qkv.")] = np.concatenate([fused.pop(part) for part in parts])
         if name.endswith(".weight") and not hub.qkv_bias:
             bias = name.replace(".attn.q.weight", ".attn.qkv.bias")
-            fused[bias] = torch.zeros(3 * tensors[name].shape[0])
+            fused[bias] = np.zeros(3 * tensors[name].shape[0], dtype=np.float32)
     if (kernel := fused.get("patch_embed.weight")) is not None and kernel.ndim == 4:
         fused["patch_embed.weight"] = flatten_kernel(kernel)
     return fused
 
 
-def flatten_kernel(kernel: Tensor) -> Tensor:
+def flatten_kernel(kernel: NDArray[np.generic]) -> NDArray[np.generic]:
     """Turn a patch convolution (width, 3, size, size) into a linear map of rows, columns, colours."""
-    return kernel.permute(0, 2, 3, 1).flatten(1).contiguous()
+    return kernel.transpose(0, 2, 3, 1).reshape(kernel.shape[0], -1)

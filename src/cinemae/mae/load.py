@@ -14,9 +14,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
-from cinemae.mae.checkpoint import CONFIG_FILE, MAE, CheckpointRecord, fingerprint, load_mae
+from cinemae.mae.checkpoint import CheckpointRecord, load_mae
 from cinemae.mae.errors import CheckpointError, LicenceWarning
-from cinemae.mae.files import read_json, sha256
+from cinemae.mae.files import CONFIG_FILE, read_json, sha256
+from cinemae.mae.frozen import FrozenMAE
 from cinemae.mae.huggingface import (
     INDEX_FILE,
     PICKLE_FILE,
@@ -39,16 +40,14 @@ class LoadedBackbone:
 
     Attributes:
         name: What was asked for.
-        mae: The network in evaluation mode, float32.
+        mae: Its configuration and weights.
         record: Its configuration, noise model and origin.
-        fingerprint: Hash of configuration and weights.
         licence: Licence of the weights; "unknown" if nobody says.
     """
 
     name: str
-    mae: MAE
+    mae: FrozenMAE
     record: CheckpointRecord
-    fingerprint: str
     licence: str
 
 
@@ -91,7 +90,7 @@ def load_backbone(
         record = record.model_copy(update={"licence": known.licence})
         if known.restricted:
             _warn_of_licence(known)
-    return LoadedBackbone(os.fspath(name), mae, record, fingerprint(mae), record.licence)
+    return LoadedBackbone(os.fspath(name), mae, record, record.licence)
 
 
 def cached(name: str) -> State:
@@ -133,7 +132,7 @@ def _identify(path: Path) -> KnownCheckpoint | None:
     return None
 
 
-def _load(path: Path, target: Target | None) -> tuple[MAE, CheckpointRecord]:
+def _load(path: Path, target: Target | None) -> tuple[FrozenMAE, CheckpointRecord]:
     if path.is_file():
         return _load_file(path, target)
     values = read_json(path / CONFIG_FILE)
@@ -149,7 +148,7 @@ def _load(path: Path, target: Target | None) -> tuple[MAE, CheckpointRecord]:
     raise CheckpointError(f"{path / CONFIG_FILE}: neither ours (no 'format') nor the hub's (no 'model_type')")
 
 
-def _load_file(path: Path, target: Target | None) -> tuple[MAE, CheckpointRecord]:
+def _load_file(path: Path, target: Target | None) -> tuple[FrozenMAE, CheckpointRecord]:
     if path.suffix not in _META_SUFFIXES:
         raise CheckpointError(
             f"{path}: give the folder that holds {CONFIG_FILE} and the weights, or a .pth file of Meta's code"

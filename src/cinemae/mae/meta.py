@@ -13,17 +13,16 @@ from math import isqrt
 from pathlib import Path
 from typing import Literal
 
-import torch
+import numpy as np
 from pydantic import ValidationError
-from torch import Tensor
 
-from cinemae.mae.checkpoint import load_tensors
 from cinemae.mae.config import ViTMAEConfig
 from cinemae.mae.errors import CheckpointError
-from cinemae.mae.files import read_pickle
+from cinemae.mae.files import Tensors
+from cinemae.mae.frozen import FrozenMAE
 from cinemae.mae.huggingface import flatten_kernel
+from cinemae.mae.pickled import read_pickle
 from cinemae.mae.registry import find
-from cinemae.mae.vit import ViTMAE
 
 _HEADS_BY_WIDTH = {768: 12, 1024: 16, 1280: 16}
 _SIZE_BY_WIDTH = {768: "base", 1024: "large", 1280: "huge"}
@@ -31,7 +30,7 @@ _DECODER_HEADS = 16
 _NORM_EPS = 1e-6
 
 
-def load_meta(path: Path, *, target: Literal["raw", "patch_norm"] | None = None) -> ViTMAE:
+def load_meta(path: Path, *, target: Literal["raw", "patch_norm"] | None = None) -> FrozenMAE:
     """Load a ``.pth`` file of Meta's MAE code.
 
     Args:
@@ -39,7 +38,7 @@ def load_meta(path: Path, *, target: Literal["raw", "patch_norm"] | None = None)
         target: What the decoder predicts; None looks the file's name up in the registry.
 
     Returns:
-        The network in evaluation mode, float32.
+        The MAE.
 
     Raises:
         CheckpointError: If the file is missing, damaged or holds more than data, has no decoder,
@@ -48,7 +47,7 @@ def load_meta(path: Path, *, target: Literal["raw", "patch_norm"] | None = None)
     state = read_pickle(path)
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(value, np.ndarray) for value in state.values()):
         raise CheckpointError(f"{path}: neither a state dict nor one under 'model'")
     if "patch_embed.proj.weight" not in state:
         raise CheckpointError(f"{path}: no MAE of Meta's code, it has no patch_embed.proj.weight")
@@ -62,13 +61,10 @@ def load_meta(path: Path, *, target: Literal["raw", "patch_norm"] | None = None)
             f" have both are mae_visualize_vit_{size}.pth and mae_pretrain_vit_{size}_full.pth"
         )
     config = _read_config(path, state, target or _known_target(path))
-    with torch.device("meta"):  # no random weights to be replaced at once
-        mae = ViTMAE(config)
     tensors = {name.replace(".mlp.", "."): tensor for name, tensor in state.items()}
     tensors["patch_embed.weight"] = flatten_kernel(tensors.pop("patch_embed.proj.weight"))
     tensors["patch_embed.bias"] = tensors.pop("patch_embed.proj.bias")
-    load_tensors(mae, tensors, str(path))
-    return mae
+    return FrozenMAE.of(config, tensors, str(path))
 
 
 def _known_target(path: Path) -> Literal["raw", "patch_norm"]:
@@ -82,7 +78,7 @@ def _known_target(path: Path) -> Literal["raw", "patch_norm"]:
     return record.target
 
 
-def _read_config(path: Path, state: dict[str, Tensor], target: Literal["raw", "patch_norm"]) -> ViTMAEConfig:
+def _read_config(path: Path, state: Tensors, target: Literal["raw", "patch_norm"]) -> ViTMAEConfig:
     try:
         width, _, patch_size, _ = state["patch_embed.proj.weight"].shape
         side = isqrt(state["pos_embed"].shape[1] - 1)
@@ -105,5 +101,5 @@ def _read_config(path: Path, state: dict[str, Tensor], target: Literal["raw", "p
         raise CheckpointError(f"{path}: {detail}") from error
 
 
-def _count(state: dict[str, Tensor], stack: str) -> int:
+def _count(state: Tensors, stack: str) -> int:
     return len({found[1] for name in state if (found := re.match(rf"{stack}\.(\d+)\.", name))})

@@ -1,27 +1,28 @@
 """Running a frozen MAE on views: uint8 in, levels and features out, as NumPy arrays.
 
-This is the reference runtime. On a CPU the passes of one image are one packed call and images
-follow each other: a view never shares a matrix product with another image's, so its numbers can't
-depend on the batch it came in, to the last bit.
+Everything here is float32 NumPy and the same for all runtimes: cutting views into patches, bringing
+predictions back to levels, pooling the encoder's features. A runtime only computes the network.
+A view never shares a matrix product with another image's, so its numbers can't depend on the batch
+it came in, to the last bit.
 """
 
 from __future__ import annotations
 
+import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cinemae.likelihood.conditional import FloatArray, PassPredictions
-from cinemae.mae.checkpoint import MAE
-from cinemae.mae.conv import ConvMAE, condition_on_colour
-from cinemae.mae.vit import ViTMAE, patchify
+from cinemae.mae.config import ViTMAEConfig
+from cinemae.mae.frozen import FrozenMAE
+from cinemae.verdict import Precision
 
-Precision = Literal["f32", "bf16"]
-HALF_RANGE = 127.5
+HALF_RANGE = np.float32(127.5)
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ViewOutput:
     """What an MAE says of one view.
 
     Attributes:
-        passes: Predictions of the masked passes.
+        passes: Predictions of the masked passes; zero where a pass does not hide.
         encoder: Named pooled features of the frozen encoder, each a vector.
     """
 
@@ -37,107 +38,164 @@ class ViewOutput:
     encoder: dict[str, FloatArray]
 
 
-class TorchRuntime:
-    """One frozen MAE on one device.
+@dataclass(frozen=True)
+class VitOutput:
+    """What a ViT's network gives for one view.
 
     Attributes:
-        mae: The network, moved to the device.
-        device: Where it runs.
-        precision: Type of the network's arithmetic; what leaves it is float32.
+        hidden: Predictions of the hidden patches, (passes, hidden, outputs).
+        tokens: Of the full pass, the outputs of the named blocks and the normed last one,
+            each (1 + patches, width).
     """
 
-    def __init__(self, mae: MAE, device: str = "cpu", precision: Precision = "f32") -> None:
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self.mae = mae.to(device=device, dtype=dtype).eval().requires_grad_(False)
-        if isinstance(self.mae, ConvMAE):
-            self.mae = self.mae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.device, self.dtype, self.precision = device, dtype, precision
+    hidden: FloatArray
+    tokens: list[FloatArray]
 
-    @torch.inference_mode()
-    def view(self, view: NDArray[np.uint8], hidden: NDArray[np.bool_], layers: tuple[int, ...] = ()) -> ViewOutput:
+
+@dataclass(frozen=True)
+class ConvOutput:
+    """What a convolutional network gives for one view.
+
+    Attributes:
+        mean: (passes, 3, height, width), in units of the [-1, 1] range, given the earlier colours.
+        log_scale: Of the same shape.
+        moments: Of the stem and each encoder block, a channel's mean and mean square, each (width,).
+    """
+
+    mean: FloatArray
+    log_scale: FloatArray
+    moments: list[tuple[FloatArray, FloatArray]]
+
+
+class Runtime(ABC):
+    """One frozen MAE, ready to run.
+
+    Attributes:
+        mae: Configuration and weights.
+        precision: Type of the network's arithmetic; what leaves it is float32.
+        device: Where it runs.
+    """
+
+    def __init__(self, mae: FrozenMAE, precision: Precision, device: str) -> None:
+        self.mae, self.precision, self.device = mae, precision, device
+
+    @abstractmethod
+    def _vit(self, patches: FloatArray, hidden: BoolArray, layers: tuple[int, ...], alone: bool) -> VitOutput:
+        """Run a ViT on normalised patches (patches, outputs) under masks (passes, patches)."""
+
+    @abstractmethod
+    def _conv(self, image: FloatArray, hidden: BoolArray, alone: bool) -> ConvOutput:
+        """Run a convolutional net on (3, height, width) in [-1, 1] under masks (passes, height, width)."""
+
+    def view(
+        self, view: NDArray[np.uint8], hidden: BoolArray, layers: tuple[int, ...] = (), *, alone: bool = False
+    ) -> ViewOutput:
         """Run all masked passes, and for a ViT the full pass, over one view.
 
         Args:
             view: (height, width, 3) pixels.
             hidden: (passes, rows, columns) masks over the MAE's patches.
             layers: Middle encoder blocks whose features are wanted, counted from 1.
+            alone: Whether no other image is scored meanwhile; changes the speed, no number.
 
         Raises:
             ValueError: If the view or the masks do not fit the MAE.
         """
-        levels = torch.from_numpy(np.array(view)).to(self.device).permute(2, 0, 1)[None].float()
-        masks = torch.from_numpy(hidden).to(self.device)
-        if isinstance(self.mae, ViTMAE):
-            return self._vit(self.mae, levels, masks, layers)
-        return self._conv(self.mae, levels, masks)
+        if isinstance(self.mae.config, ViTMAEConfig):
+            return self._view_vit(self.mae.config, view, hidden, layers, alone)
+        return self._view_conv(view, hidden, alone)
 
-    def _vit(self, mae: ViTMAE, levels: Tensor, masks: Tensor, layers: tuple[int, ...]) -> ViewOutput:
-        config = mae.config
+    def _view_vit(
+        self, config: ViTMAEConfig, view: NDArray[np.uint8], hidden: BoolArray, layers: tuple[int, ...], alone: bool
+    ) -> ViewOutput:
         side = config.image_size
-        if levels.shape[2:] != (side, side) or tuple(masks.shape[1:]) != config.grid:
+        if view.shape[:2] != (side, side) or hidden.shape[1:] != config.grid:
             raise ValueError(
-                f"view {tuple(levels.shape[2:])} with masks {tuple(masks.shape[1:])} for an MAE of"
+                f"view {view.shape[:2]} with masks {hidden.shape[1:]} for an MAE of"
                 f" {side}x{side} pixels and {config.grid} patches"
             )
         if layers and not 1 <= min(layers) <= max(layers) <= config.depth:
             raise ValueError(f"this MAE has {config.depth} blocks, layers {layers} are asked for")
-        mean = torch.tensor(config.pixel_mean, device=self.device) * 255
-        std = torch.tensor(config.pixel_std, device=self.device) * 255
-        images = (levels - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
-        tokens = mae.embed(images.to(self.dtype))
-        flat = masks.flatten(1)
-        shared = tokens.expand(len(flat), -1, -1)
-        prediction = mae.decode(mae.encode(shared, flat)[-1], flat).float()
+        flat = hidden.reshape(len(hidden), -1)
+        if len(set(flat.sum(1))) > 1:
+            raise ValueError("all masks of one call must hide the same number of patches")
+        patches = patchify((view.astype(np.float32) - self._mean) / self._std, config.patch_size)
+        out = self._vit(patches, flat, layers, alone)
+        passes = self._to_levels(config, out.hidden, patches, flat)
+        encoder: dict[str, FloatArray] = {}
+        for name, tokens in zip((*map(str, layers), "last"), out.tokens, strict=True):
+            encoder |= {f"{name}.cls": tokens[0], f"{name}.mean": tokens[1:].mean(0), f"{name}.std": tokens[1:].std(0)}
+        return ViewOutput(passes, encoder)
+
+    def _to_levels(
+        self, config: ViTMAEConfig, predicted: FloatArray, patches: FloatArray, hidden: BoolArray
+    ) -> PassPredictions:
+        """Bring predictions of hidden patches back to pixels: (passes, height, width, 3)."""
         scale = None
+        pixels = patches.shape[1]
         if config.output == "logistic":
-            prediction, log_scale = prediction.chunk(2, dim=-1)
-            scale = _unpatchify(torch.exp(log_scale), config.patch_size, config.grid) * std
+            scale = np.exp(predicted[..., pixels:])
+            predicted = predicted[..., :pixels]
         if config.target == "patch_norm":
             # Back to pixels with the true patch's moments: what is scored is its pattern, given
             # its mean and contrast.
-            truth = patchify(images, config.patch_size)
-            prediction = prediction * (truth.var(-1, keepdim=True) + 1e-6).sqrt() + truth.mean(-1, keepdim=True)
-        centre = _unpatchify(prediction, config.patch_size, config.grid) * std + mean
+            spread = np.sqrt(patches.var(-1, ddof=1, keepdims=True) + np.float32(1e-6))
+            middle = patches.mean(-1, keepdims=True)
+            place = np.nonzero(hidden)[1].reshape(len(hidden), -1)
+            predicted = predicted * spread[place] + middle[place]
+
+        def unfold(values: FloatArray, std: FloatArray, mean: FloatArray | float) -> FloatArray:
+            full = np.zeros((*hidden.shape, pixels), dtype=np.float32)
+            colours = values.reshape(*values.shape[:-1], -1, 3) * std + mean
+            full[hidden] = colours.reshape(-1, pixels)
+            return unpatchify(full, config.patch_size, config.grid)
+
+        mean = unfold(predicted, self._std, self._mean)
+        return PassPredictions(mean, None if scale is None else unfold(scale, self._std, 0.0))
+
+    def _view_conv(self, view: NDArray[np.uint8], hidden: BoolArray, alone: bool) -> ViewOutput:
+        if view.shape[0] % 2 or view.shape[1] % 2 or hidden.shape[1:] != view.shape[:2]:
+            raise ValueError(f"view {view.shape[:2]} with masks {hidden.shape[1:]}: need equal, even sides")
+        image = np.ascontiguousarray((view.astype(np.float32) / HALF_RANGE - 1).transpose(2, 0, 1))
+        out = self._conv(image, hidden, alone)
         encoder: dict[str, FloatArray] = {}
-        for name, out in zip((*map(str, layers), "last"), mae.encode(tokens, None, layers), strict=True):
-            out = out[0].float()
-            encoder |= {
-                f"{name}.cls": out[0].cpu().numpy(),
-                f"{name}.mean": out[1:].mean(0).cpu().numpy(),
-                f"{name}.std": out[1:].std(0, correction=0).cpu().numpy(),
-            }
-        scales = None if scale is None else scale.cpu().numpy()
-        return ViewOutput(PassPredictions(centre.cpu().numpy(), scales), encoder)
+        for number, (mean, square) in enumerate(out.moments):
+            spread = np.sqrt(np.maximum(square - mean**2, 0))
+            encoder |= {f"{number}.mean": mean, f"{number}.std": spread}
+        levels = ((out.mean + 1) * HALF_RANGE).transpose(0, 2, 3, 1)
+        scale = (np.exp(out.log_scale) * HALF_RANGE).transpose(0, 2, 3, 1)
+        return ViewOutput(PassPredictions(np.ascontiguousarray(levels), np.ascontiguousarray(scale)), encoder)
 
-    def _conv(self, mae: ConvMAE, levels: Tensor, masks: Tensor) -> ViewOutput:
-        if levels.shape[2] % 2 or levels.shape[3] % 2 or masks.shape[1:] != levels.shape[2:]:
-            raise ValueError(
-                f"view {tuple(levels.shape[2:])} with masks {tuple(masks.shape[1:])}: need equal, even sides"
-            )
-        images = levels / HALF_RANGE - 1
-        shared = images.to(self.dtype).expand(len(masks), -1, -1, -1)
-        hidden = masks[:, None]
-        encoded = mae.encode(shared, hidden)
-        prediction = mae.decode(encoded[-1], shared, hidden)
-        mean, log_scale = condition_on_colour(prediction, images)
-        encoder: dict[str, FloatArray] = {}
-        for number, out in enumerate(encoded):
-            flat = out.float().transpose(0, 1).flatten(1)
-            average = flat.mean(1)
-            # E[x^2] - E[x]^2: torch's own std is twenty times slower on a CPU.
-            spread = ((flat * flat).mean(1) - average**2).clamp_min(0).sqrt()
-            encoder |= {f"{number}.mean": average.cpu().numpy(), f"{number}.std": spread.cpu().numpy()}
-        centre = ((mean + 1) * HALF_RANGE).permute(0, 2, 3, 1)
-        scale = (torch.exp(log_scale) * HALF_RANGE).permute(0, 2, 3, 1)
-        return ViewOutput(PassPredictions(centre.cpu().numpy(), scale.cpu().numpy()), encoder)
+    @cached_property
+    def _mean(self) -> FloatArray:
+        return self._colours("pixel_mean")
+
+    @cached_property
+    def _std(self) -> FloatArray:
+        return self._colours("pixel_std")
+
+    def _colours(self, field: str) -> FloatArray:
+        return np.asarray(getattr(self.mae.config, field), dtype=np.float32) * np.float32(255)
 
 
-def _unpatchify(patches: Tensor, size: int, grid: tuple[int, int]) -> Tensor:
-    """(passes, patches, size * size * 3) to (passes, height, width, 3)."""
+def patchify(image: FloatArray, size: int) -> FloatArray:
+    """Cut (height, width, 3) into flat patches (patches, size * size * 3), in row order.
+
+    Inside a patch rows, columns, then colours.
+    """
+    rows, columns = image.shape[0] // size, image.shape[1] // size
+    cut = image.reshape(rows, size, columns, size, 3)
+    return np.ascontiguousarray(cut.transpose(0, 2, 1, 3, 4)).reshape(rows * columns, -1)
+
+
+def unpatchify(patches: FloatArray, size: int, grid: tuple[int, int]) -> FloatArray:
+    """Put (passes, patches, size * size * 3) together as (passes, height, width, 3)."""
     cut = patches.reshape(-1, *grid, size, size, 3)
-    return cut.permute(0, 1, 3, 2, 4, 5).reshape(-1, grid[0] * size, grid[1] * size, 3)
+    return np.ascontiguousarray(cut.transpose(0, 1, 3, 2, 4, 5)).reshape(-1, grid[0] * size, grid[1] * size, 3)
 
 
-def default_device() -> str:
-    """Return "cuda" when it is there, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

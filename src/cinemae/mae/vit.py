@@ -6,33 +6,12 @@ and what a pass hides is given by the caller, never drawn inside.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cinemae.mae.config import ViTMAEConfig
-
-
-def sincos_positions(width: int, grid: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the fixed 2-D sine-cosine position embedding, class token (zeros) first.
-
-    The first half of the channels encodes the column and the second the row: the order of the
-    published checkpoints, whose code lets "w go first" in its mesh grid.
-
-    Returns:
-        Array of shape (1 + rows * columns, width).
-    """
-    rows, columns = grid
-    row, column = np.meshgrid(np.arange(rows, dtype=np.float64), np.arange(columns, dtype=np.float64), indexing="ij")
-    frequency = 1.0 / 10000 ** (np.arange(width // 4, dtype=np.float64) / (width / 4.0))
-    parts = []
-    for position in (column, row):
-        angle = position.reshape(-1, 1) * frequency
-        parts += [np.sin(angle), np.cos(angle)]
-    table = np.concatenate(parts, axis=1)
-    return np.concatenate([np.zeros((1, width)), table]).astype(np.float32)
+from cinemae.mae.frozen import sincos_positions
 
 
 def patchify(images: Tensor, patch_size: int) -> Tensor:
@@ -131,7 +110,11 @@ class ViTMAE(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Embed normalised images (batch, 3, side, side) as tokens (batch, patches, width), positions added."""
-        tokens: Tensor = self.patch_embed(patchify(images, self.config.patch_size))
+        return self.embed_patches(patchify(images, self.config.patch_size))
+
+    def embed_patches(self, patches: Tensor) -> Tensor:
+        """Embed flat normalised patches (batch, patches, patch * patch * 3) likewise."""
+        tokens: Tensor = self.patch_embed(patches)
         return tokens + self.pos_embed[:, 1:].to(tokens.dtype)
 
     def encode(self, tokens: Tensor, hidden: Tensor | None = None, layers: tuple[int, ...] = ()) -> list[Tensor]:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cinemae.likelihood.loss import logistic_nll
-from cinemae.mae.checkpoint import MAE
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.conv import condition_on_colour
+from cinemae.mae.modules import Module
 from cinemae.mae.vit import ViTMAE, patchify
 from cinemae.masks import LatticeMasks
 from cinemae.pretrain.config import PretrainConfig
@@ -46,7 +46,7 @@ def draw_batch(
     return torch.from_numpy(crops).permute(0, 3, 1, 2), torch.from_numpy(hidden)
 
 
-def masked_nll(mae: MAE, levels: Tensor, hidden: Tensor) -> Tensor:
+def masked_nll(mae: Module, levels: Tensor, hidden: Tensor) -> Tensor:
     """Return the mean NLL of hidden sub-pixels in nats."""
     return _vit_nll(mae, levels, hidden) if isinstance(mae, ViTMAE) else _conv_nll(mae, levels, hidden)
 

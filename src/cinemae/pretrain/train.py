@@ -21,9 +21,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cinemae.mae.checkpoint import MAE, CheckpointRecord, build, save_mae
+from cinemae.mae.checkpoint import CheckpointRecord, save_mae
 from cinemae.mae.config import ARCHITECTURES
 from cinemae.mae.conv import ConvMAE
+from cinemae.mae.modules import Module, build, to_frozen
 from cinemae.pretrain.config import PretrainConfig
 from cinemae.pretrain.objective import draw_batch, masked_nll
 
@@ -75,7 +76,7 @@ class Trainer:
             return min(1.0, self.seconds / (60 * self.config.minutes))
         return min(1.0, self.step / (self.config.steps or 1))
 
-    def run(self, report: Callable[[dict[str, float]], None] = lambda line: None) -> MAE:
+    def run(self, report: Callable[[dict[str, float]], None] = lambda line: None) -> Module:
         """Train to the end of the schedule; returns the averaged model, saved in ``out``.
 
         Checkpoints fall on log lines only, so that a resumed run's next line is the mean over the
@@ -146,7 +147,8 @@ class Trainer:
         save_file(tensors, partial, metadata)
         partial.replace(self.out / "state.safetensors")
         training = {"step": self.step, "seconds": round(self.seconds), "config": self.config.model_dump(mode="json")}
-        save_mae(self.out, self.average, CheckpointRecord(architecture=self.master.config, training=training))
+        record = CheckpointRecord(architecture=self.master.config, training=training)
+        save_mae(self.out, to_frozen(self.average), record)
 
     def _resume(self) -> None:
         path = self.out / "state.safetensors"
@@ -224,6 +226,6 @@ def learning_rate(progress: float, warmup: float) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
-def channels_last(mae: MAE) -> MAE:
+def channels_last(mae: Module) -> Module:
     """Lay out a convolutional net's weights for fast CPU convolution."""
     return mae.to(memory_format=torch.channels_last) if isinstance(mae, ConvMAE) else mae  # type: ignore[call-overload]

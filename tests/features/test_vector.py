@@ -1,0 +1,116 @@
+"""One view's vector: its entries are what the names say, on NumPy and on torch alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cinemae.features.extractor import FeatureExtractor, views_of
+from cinemae.features.spec import FeatureSpec
+from cinemae.features.vector import encoder_widths, feature_names, view_vector
+from cinemae.likelihood import combine
+from cinemae.likelihood.conditional import PassPredictions
+from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
+from cinemae.mae.modules import to_frozen
+from cinemae.mae.openvino_runtime import OpenVINORuntime
+from cinemae.mae.runtime import ViewOutput
+from toys import SCALES, SMALL_CONV, SMALL_VIT, pink, small_vit, upsampled
+
+CONFIGS = {"semantic": SMALL_VIT, "fine": SMALL_CONV}
+SCALE_NAMES = sorted(SCALES)
+
+
+def measured(extractor: FeatureExtractor, scale: str, pixels: np.ndarray) -> tuple[np.ndarray, ViewOutput, np.ndarray]:
+    """A view of a scale, what the MAE says of it, and the masks."""
+    spec, backbone = SCALES[scale], extractor.backbones[scale]
+    view = views_of(pixels, spec)[0]
+    hidden = spec.masks.hidden((view.shape[0] // backbone.patch, view.shape[1] // backbone.patch), 3)
+    return view, backbone.runtime.view(view, hidden, spec.layers), hidden
+
+
+@pytest.mark.parametrize("scale", SCALE_NAMES)
+def test_names_and_vector_have_one_length(extractor, scale):
+    view, out, hidden = measured(extractor, scale, pink(1))
+    vector = view_vector(combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, 8)
+    names = feature_names(FeatureSpec(scales={scale: SCALES[scale]}), CONFIGS)
+    assert vector.shape == (len(names),)
+    assert vector.dtype == np.float32
+    assert len(set(names)) == len(names)
+    assert all(name.startswith(f"{scale}.") for name in names)
+
+
+def test_the_names_are_the_extractors_scale_by_scale(extractor):
+    assert feature_names(FeatureSpec(scales=SCALES, names=("not", "looked", "at")), CONFIGS) == extractor.spec.names
+    apart = [feature_names(FeatureSpec(scales={scale: SCALES[scale]}), CONFIGS) for scale in SCALES]
+    assert sum(apart, ()) == extractor.spec.names
+    vectors = [extractor.extract_scale(pink(2), scale)[0] for scale in SCALES]
+    assert [len(vector) for vector in vectors] == [len(names) for names in apart]
+    assert np.array_equal(np.concatenate(vectors), extractor.extract(pink(2)).features)
+
+
+@pytest.mark.parametrize("scale", SCALE_NAMES)
+def test_encoder_features_stand_under_their_names(extractor, scale):
+    """Every pooled vector is found where the names put it: its statistics, then a number a channel."""
+    view, out, hidden = measured(extractor, scale, pink(3))
+    vector = view_vector(combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, 8)
+    names = feature_names(FeatureSpec(scales={scale: SCALES[scale]}), CONFIGS)
+    place = dict(zip(names, vector, strict=True))
+    widths = encoder_widths(CONFIGS[scale], SCALES[scale].layers)
+    assert list(widths) == list(out.encoder)
+    for name, values in out.encoder.items():
+        assert [place[f"{scale}.global.{name}.{number}"] for number in range(widths[name])] == values.tolist()
+    assert sum(widths.values()) == sum(".global." in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("config", "layers", "wanted"),
+    [
+        (ViTMAEConfig(), (), ["last.cls", "last.mean", "last.std"]),
+        (ViTMAEConfig(), (12,), ["12.cls", "12.mean", "12.std", "last.cls", "last.mean", "last.std"]),
+        (ConvMAEConfig(encoder_blocks=1), (), ["0.mean", "0.std", "1.mean", "1.std"]),
+    ],
+)
+def test_widths(config, layers, wanted):
+    assert encoder_widths(config, layers) == dict.fromkeys(wanted, config.width)
+
+
+def test_layers_that_the_mae_lacks_are_refused():
+    with pytest.raises(ValueError, match=r"12 blocks, layers \(4, 13\)"):
+        encoder_widths(ViTMAEConfig(), (4, 13))
+
+
+def on_torch(passes: PassPredictions) -> PassPredictions:
+    scale = None if passes.scale is None else torch.from_numpy(passes.scale)
+    return PassPredictions(torch.from_numpy(passes.mean), scale)
+
+
+@pytest.mark.parametrize("family", ["logistic", "laplace", "gaussian"])
+@pytest.mark.parametrize("scale", SCALE_NAMES)
+@pytest.mark.parametrize("draw", [pink, upsampled, lambda seed: np.full((96, 96, 3), 255, dtype=np.uint8)])
+def test_torch_measures_what_numpy_measures(extractor, scale, family, draw):
+    """The exported graph is this code, traced on torch: the numbers must be those of a verdict."""
+    view, out, hidden = measured(extractor, scale, draw(4))
+    patch = extractor.backbones[scale].patch
+    wanted = view_vector(combine(view, out.passes, hidden, patch=patch, family=family), out.encoder, 8)
+    likelihood = combine(
+        torch.from_numpy(view), on_torch(out.passes), torch.from_numpy(hidden), patch=patch, family=family
+    )
+    found = view_vector(likelihood, {name: torch.from_numpy(values) for name, values in out.encoder.items()}, 8)
+    assert isinstance(found, torch.Tensor)
+    assert found.dtype == torch.float32
+    assert np.isfinite(wanted).all()
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_a_noise_model_is_the_same_on_torch():
+    runtime = OpenVINORuntime(to_frozen(small_vit(2, SMALL_VIT.model_copy(update={"output": "mean"}))))
+    view = views_of(pink(5), SCALES["semantic"])[0]
+    hidden = SCALES["semantic"].masks.hidden((14, 14))
+    out = runtime.view(view, hidden)
+    noise = NoiseModel(coefficients=(3.0, 0.4, 0.3))
+    wanted = view_vector(combine(view, out.passes, hidden, patch=16, noise=noise), out.encoder, 16)
+    likelihood = combine(torch.from_numpy(view), on_torch(out.passes), torch.from_numpy(hidden), patch=16, noise=noise)
+    found = view_vector(likelihood, {name: torch.from_numpy(values) for name, values in out.encoder.items()}, 16)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-3)
