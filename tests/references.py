@@ -103,11 +103,11 @@ class Reference:
             self.model.config.mask_ratio = before
 
 
-def fill(model: nn.Module, seed: int) -> None:
-    """Give every tensor random values of a size at which activations stay near one."""
+def fill(model: nn.Module, seed: int, spread: float = 0.05) -> None:
+    """Give every tensor random values; at this spread activations stay near one."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in model.named_parameters():
-        tensor.data.normal_(0, 0.05 if tensor.shape[-1] < 512 else 0.025, generator=generator)
+        tensor.data.normal_(0, spread if tensor.shape[-1] < 512 else spread / 2, generator=generator)
         if "norm" in name and name.endswith("weight"):
             tensor.data.add_(1)
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ from cinemae.features.spec import FeatureSpec, SpecMismatchError, default_scales
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageLimits
 from cinemae.mae.errors import CheckpointError
+from cinemae.mae.select import resolve_precision
 from toys import SCALES, extractor_from, pink, save_small, small_conv, small_vit, upsampled
+
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 @pytest.fixture(scope="module")
@@ -361,3 +365,47 @@ def test_a_scale_of_one_s_own(mae_folders, files):
     assert (verdict.fine_bits_per_dim, verdict.fine_gap) == (None, None)
     with pytest.raises(ValueError, match="rounds are a setting of partition masks"):
         Detector(build_extractor(dict(mae_folders), FeatureSpec(scales={"fine": SCALES["fine"]})), None).with_rounds(4)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_the_number_of_jobs_changes_no_bit(head_folder, files, verdicts, jobs):
+    detector = Detector.load(head_folder, jobs=jobs)
+    assert [*map(numbers, detector.detect(files))] == [*map(numbers, verdicts)]
+    assert [numbers(detector.detect_one(file)) for file in files[:3]] == [*map(numbers, verdicts[:3])]
+
+
+def test_many_threads_may_use_one_detector(detector, files, verdicts):
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(detector.detect_one, files))
+    assert [*map(numbers, said)] == [*map(numbers, verdicts)]
+
+
+def test_precision_is_recorded_and_stays_near_f32(head_folder, files):
+    exact, automatic = (Detector.load(head_folder, precision=kind) for kind in ("f32", "auto"))
+    assert exact.detect_one(files[0]).precision == "f32"
+    assert automatic.detect_one(files[0]).precision == resolve_precision("auto")
+    for file in files:
+        near = automatic.detect_one(file).bits_per_dim - exact.detect_one(file).bits_per_dim
+        assert abs(near) < 0.01
+
+
+def test_the_shipped_head_keeps_its_logits_at_the_automatic_precision():
+    """The bound of 0.02; ``benchmarks/precision.py`` measures it on a whole bench."""
+    samples = [path for path in sorted(SAMPLES.iterdir()) if path.suffix != ".md"]
+    exact, automatic = (Detector.load(precision=kind) for kind in ("f32", "auto"))
+    for path in samples:
+        features = [found.score(path).extraction.features[None] for found in (exact, automatic)]
+        logits = [float(exact.head.logits(vector)[0]) for vector in features]
+        assert abs(logits[0] - logits[1]) < 0.02, path.name
+
+
+def test_large_jpegs_are_decoded_smaller_only_if_no_view_is_native(extractor, mae_folders, tmp_path):
+    Image.fromarray(pink(5, 1400)).save(tmp_path / "large.jpg", quality=95)
+    assert extractor.reduce_to is None
+    resized = extractor_from(mae_folders, FeatureSpec(scales={"semantic": SCALES["semantic"]}))
+    assert resized.reduce_to == 256
+    scored = Detector(resized, None).score(tmp_path / "large.jpg")
+    assert scored.image.pixels.shape[:2] == (700, 700)
+    assert (scored.verdict.width, scored.verdict.height) == (1400, 1400)
+    whole = resized.extract(np.asarray(Image.open(tmp_path / "large.jpg")))
+    assert scored.verdict.bits_per_dim == pytest.approx(whole.bits_per_dim("semantic"), abs=0.02)

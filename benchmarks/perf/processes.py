@@ -70,12 +70,20 @@ def cold_start_group(folder: Path, arguments: list[str], *, rounds: int, uncompi
     command = [sys.executable, "-m", "cinemae", "detect", *arguments, str(path)]
     fresh = [sys.executable, "-c", _WITH_EMPTY_CACHE, *command]
     contenders = [
-        Contender(IMPORTS, lambda: run_process([sys.executable, "-c", "import torch, transformers"])),
-        Contender(COLD, lambda: run_process(command)),
+        Contender(IMPORTS, lambda: run_process([sys.executable, "-c", IMPORTS])[0], tells=True),
+        Contender(COLD, lambda: run_process(command)[0], tells=True),
     ]
     if uncompiled:
-        contenders.append(Contender(UNCOMPILED, lambda: run_process(fresh)))
-    return measure("cold-start", "whole processes, from start to end", contenders, baseline=IMPORTS, rounds=rounds)
+        contenders.append(Contender(UNCOMPILED, lambda: run_process(fresh)[0], tells=True))
+    title = "whole processes, from start to end"
+    group = measure("cold-start", title, contenders, baseline=IMPORTS, rounds=rounds)
+    group.notes.extend(headless(arguments))
+    return group
+
+
+def headless(arguments: list[str]) -> list[str]:
+    """Return the note that no head was there, if so."""
+    return [f"scored without a head: {' '.join(arguments)}"] if arguments else []
 
 
 _WITH_EMPTY_CACHE = """

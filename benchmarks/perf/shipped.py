@@ -23,7 +23,7 @@ from cinemae.verdict import Precision
 
 from . import flops, references
 from .pictures import photographs
-from .processes import detect_command, run_process
+from .processes import detect_command, headless, run_process
 from .results import Group
 from .rounds import Contender, measure
 from .vit import AUTOCAST, BATCH, LATENCY, NAIVE, THROUGHPUT, in_threads
@@ -185,9 +185,13 @@ def end_to_end_group(
     ]
     if arguments is not None:
         command = [*detect_command(arguments), "--precision", precision, *map(str, paths)]
-        contenders.append(Contender("cinemae detect --json, whole process", lambda: run_process(command), count))
+        contenders.append(
+            Contender("cinemae detect --json, whole process", lambda: run_process(command)[0], count, tells=True)
+        )
     title = "from JPEG files of 512 to 1500 pixels to verdicts"
-    return measure("end-to-end", title, contenders, baseline=NETWORKS, rounds=rounds)
+    group = measure("end-to-end", title, contenders, baseline=NETWORKS, rounds=rounds)
+    group.notes.extend(headless(arguments or []))
+    return group
 
 
 def _spread_out(runs: list[Callable[[], object]], times: int, threads: int) -> Callable[[], object]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 
@@ -194,7 +195,9 @@ class Detector:
     def _decode(self, source: Source, name: str | None) -> tuple[str, LoadedImage | ImageError, float]:
         start = time.perf_counter()
         try:
-            image: LoadedImage | ImageError = load_image(source, name=name, limits=self.limits)
+            image: LoadedImage | ImageError = load_image(
+                source, name=name, limits=self.limits, reduce_to=self.extractor.reduce_to
+            )
         except ImageError as error:
             image = error
         return image.name, image, time.perf_counter() - start
@@ -302,6 +305,8 @@ def find_head(model: str | PathLike[str] | None) -> Path:
         return shipped("head")
     if Path(model).is_dir():
         return Path(model)
+    if find_spec("huggingface_hub") is None:
+        raise HeadError(f"{model}: no such folder, and the hub needs huggingface_hub: pip install 'cinemae[hub]'")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -146,10 +147,12 @@ def test_ctrl_c_leaves_whole_lines(tmp_path, head_folder):
     process = start("detect", many(tmp_path, 2000), "--model", head_folder, "--json")
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
     # Not communicate(): it would lose what readline() has read ahead.
     with process.stdout, process.stderr:
         rest, said = process.stdout.read(), process.stderr.read()
     assert process.wait(timeout=60) == 130
+    assert time.monotonic() - asked < 3  # a second, on a machine that runs other tests
     found = verdicts(first + rest)
     assert 0 < len(found) < 2000
     # The signal may fall between a line and its being counted.

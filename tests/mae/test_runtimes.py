@@ -30,6 +30,7 @@ from toys import pink
 
 SIDE, PATCH, GRID = 32, 4, (8, 8)
 TOLERANCE = 1e-4  # in units of normalised pixels
+SPREAD = 0.2  # of the weights: activations so wide that every non-linearity shows
 VIT_MASKS: dict[str, MaskScheme] = {
     "partition": PartitionMasks(groups=4),
     "two rounds of an eighth": PartitionMasks(groups=8, rounds=2),
@@ -60,7 +61,7 @@ def cases(make_reference: Callable[..., Reference]) -> dict[str, Case]:
     """The three kinds of output; transformers has no logistic one, its decoder's last layer is doubled for it."""
     found = {}
     for number, kind in enumerate(("raw", "patch_norm")):
-        reference = make_reference(seed=number, **SMALL, norm_pix_loss=kind == "patch_norm")
+        reference = make_reference(seed=number, spread=SPREAD, **SMALL, norm_pix_loss=kind == "patch_norm")
         found[kind] = Case(load_huggingface(reference.folder)[0], reference)
     raw = found["raw"]
     model = copy.deepcopy(raw.reference.model)

@@ -80,9 +80,7 @@ def open_exported(path: Path, runtime: Format) -> Run:
     import openvino as ov
 
     compiled = ov.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
-    return lambda inputs: {
-        output.any_name: np.array(values) for output, values in compiled(inputs).items()
-    }
+    return lambda inputs: {output.any_name: np.array(values) for output, values in compiled(inputs).items()}
 
 
 def compare(run: Run, detector: Detector, head: FusionHead, pixels: Pixels, name: str, seed: int) -> Comparison:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,12 +12,12 @@ import numpy as np
 import onnx_ir
 import torch
 from onnx_ir.passes import common
-from onnxscript import optimizer
-from onnxscript import opset18 as op
+from onnxscript import opset18, optimizer
 
 from cinemae.export.scorer import Scorer
 
 OPSET = 18
+op: Any = opset18  # its annotations are for the authors of ONNX functions
 
 
 def to_onnx(scorer: Scorer, shapes: Sequence[tuple[int, ...]]) -> Any:
@@ -36,6 +36,7 @@ def to_onnx(scorer: Scorer, shapes: Sequence[tuple[int, ...]]) -> Any:
             optimize=False,
             custom_translation_table=_TRANSLATIONS,
         )
+    assert program is not None
     _tidy(program.model)
     return program
 
@@ -102,7 +103,7 @@ def _waves(points: int, frequencies: int) -> tuple[Any, Any]:
     return op.Constant(value=onnx_ir.tensor(cos)), op.Constant(value=onnx_ir.tensor(sin))
 
 
-_TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any] | Sequence[Callable[..., Any]]] = {
+_TRANSLATIONS: Any = {
     torch.ops.aten.sort.stable: _sort,
     torch.ops.aten._fft_r2c.default: _rfft2,
 }

@@ -68,9 +68,7 @@ class Scorer(nn.Module):
         Returns:
             As named by ``outputs``.
         """
-        measured = {
-            name: scale(given) for name, scale, given in zip(self.inputs, self.scales, views, strict=True)
-        }
+        measured = {name: scale(given) for name, scale, given in zip(self.inputs, self.scales, views, strict=True)}
         probability, verdict = self.head(torch.cat([vector for vector, _, _ in measured.values()]))
         bits = [measured["semantic"][1]] if "semantic" in measured else []
         return probability, verdict, *bits, *(maps for _, _, maps in measured.values())

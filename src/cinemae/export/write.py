@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,6 +67,8 @@ def export_detector(
     head = detector.head
     if head is None:
         raise ExportError("without a head there is no probability to export: train one with `cinemae train`")
+    if (precision := detector.extractor.precision) != "f32":
+        raise ExportError(f"the detector computes in {precision}; load it with precision f32, to compare with")
     spec = detector.extractor.spec
     tried = {"synthetic": synthetic_picture(spec)} | (pictures or {})
     for name, pixels in tried.items():
@@ -83,8 +84,6 @@ def export_detector(
         run = open_exported(work / description.file, runtime)
         found = tuple(compare(run, detector, head, pixels, name, seed) for name, pixels in tried.items())
         del run  # Windows moves no file that is open
-        if detector.extractor.precision != "f32":  # known for certain only after it has computed
-            raise ExportError(f"the check needs f32, the detector computes in {detector.extractor.precision}")
         for comparison in found:
             # NaN compares as false, so that it fails too.
             if not comparison.probability_difference <= TOLERANCE:
@@ -94,7 +93,7 @@ def export_detector(
                 )
         written = sorted(work.iterdir(), key=lambda path: path.name != description.file)
         for path in written:
-            os.replace(path, place / path.name)
+            path.replace(place / path.name)
     return Exported(tuple(place / path.name for path in written), description, found)
 
 
@@ -124,4 +123,3 @@ def _write_openvino(program: Any, path: Path, text: str) -> None:
         model = ov.convert_model(source)
         model.set_rt_info(text, [METADATA_KEY])
         ov.save_model(model, path, compress_to_fp16=False)
-

@@ -15,7 +15,7 @@ from cinemae.images import native_crops, resized_view
 from cinemae.likelihood import ConditionalLikelihood, combine
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.likelihood.noise import NoiseModel
-from cinemae.mae.config import ViTMAEConfig
+from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.runtime import Runtime
 from cinemae.verdict import Precision
@@ -74,7 +74,8 @@ class FeatureExtractor:
 
         Raises:
             ValueError: If a scale has no MAE.
-            CheckpointError: If an MAE predicts only a mean and has no noise model.
+            CheckpointError: If an MAE takes other views, can't be masked as its scale says, or predicts only a
+                mean and has no noise model.
             SpecMismatchError: If the spec is of another version of the features, or names others
                 than this code measures.
         """
@@ -86,6 +87,7 @@ class FeatureExtractor:
             raise ValueError(f"no MAE for the scales {sorted(missing)}")
         for scale in spec.scales:
             config = backbones[scale].runtime.mae.config
+            check_fit(scale, spec.scales[scale], config)
             if isinstance(config, ViTMAEConfig) and config.output == "mean" and backbones[scale].noise is None:
                 raise CheckpointError(
                     f"the MAE of the {scale} scale predicts only a mean: give it a noise model first, with"
@@ -96,6 +98,16 @@ class FeatureExtractor:
         if spec.names:
             spec.require(named)
         self.backbones, self.spec = backbones, named
+
+    @property
+    def reduce_to(self) -> int | None:
+        """Short side to which every view is resized; None where one looks at native pixels.
+
+        A large JPEG may then be decoded at a reduced scale (:func:`cinemae.images.load_image`).
+        """
+        if any(scale.view == "native" for scale in self.spec.scales.values()):
+            return None
+        return max(scale.resize for scale in self.spec.scales.values())
 
     @property
     def precision(self) -> Precision:
@@ -137,6 +149,21 @@ class FeatureExtractor:
         out = backbone.runtime.view(view, hidden, spec.layers, alone=alone)
         likelihood = combine(view, out.passes, hidden, patch=patch, noise=backbone.noise, family=self.spec.family)
         return view_vector(likelihood, out.encoder, spec.patch), likelihood
+
+
+def check_fit(scale: str, spec: ScaleSpec, config: ViTMAEConfig | ConvMAEConfig) -> None:
+    """Check that an MAE takes a scale's views and that its patches can be masked as the scale says.
+
+    Raises:
+        CheckpointError: If not.
+    """
+    if isinstance(config, ViTMAEConfig) and spec.size != config.image_size:
+        raise CheckpointError(f"the {scale} scale has views of {spec.size} pixels, its MAE takes {config.image_size}")
+    side = spec.size // config.patch_size
+    try:
+        spec.masks.hidden((side, side), 0)
+    except ValueError as error:
+        raise CheckpointError(f"the MAE of the {scale} scale can't be masked as it says: {error}") from error
 
 
 def views_of(pixels: NDArray[np.uint8], spec: ScaleSpec) -> list[NDArray[np.uint8]]:

@@ -8,6 +8,7 @@ where the folder can't be written, each start compiles anew.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import os
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any
 
 import openvino as ov
 
-from cinemae.mae import openvino_graph
+from cinemae.mae import frozen, openvino_graph
 from cinemae.mae.select import cpu_flags
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def cache_folder() -> Path:
 
 
 def _digest(key: str, settings: dict[str, Any]) -> str:
-    code = Path(openvino_graph.__file__).read_bytes()
+    code = b"".join(inspect.getsource(module).encode() for module in (openvino_graph, frozen))
     parts = [key, repr(sorted(settings.items(), key=str)), ov.get_version(), *sorted(cpu_flags())]
     return hashlib.sha256("\n".join(parts).encode() + code).hexdigest()[:32]
 

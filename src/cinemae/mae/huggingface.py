@@ -125,7 +125,11 @@ def load_huggingface(
             f"{folder}: has only the encoder (saved from ViTMAEModel?), but hidden patches are predicted"
             f" by the decoder; one that has both is {complete}"
         )
-    return FrozenMAE.of(config, _fuse(tensors, hub), str(folder)), raw
+    try:
+        fused = _fuse(tensors, hub)
+    except ValueError as error:  # parts that can't be put together
+        raise CheckpointError(f"{folder}: query, key and value of different shapes: {error}") from error
+    return FrozenMAE.of(config, fused, str(folder)), raw
 
 
 def _read_preprocessor(folder: Path) -> _Preprocessor:
@@ -161,7 +165,7 @@ def _read_weights(folder: Path) -> Tensors:
         return read_sharded(path)
     if (path := folder / PICKLE_FILE).exists():
         state = read_pickle(path)
-        if isinstance(state, dict) and all(isinstance(value, np.ndarray) for value in state.values()):
+        if isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, np.ndarray) for k, v in state.items()):
             return state
         raise CheckpointError(f"{path}: not a state dict")
     raise CheckpointError(f"{folder}: no weights there ({SAFETENSORS_FILE}, {INDEX_FILE} or {PICKLE_FILE})")

@@ -10,6 +10,7 @@ import functools
 import os
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -110,6 +111,8 @@ def cached(name: str) -> State:
         return "shipped" if (shipped(known.architecture) / known.file).exists() else "missing"
     if known is not None and known.source == "meta":
         return "to download"
+    if find_spec("huggingface_hub") is None:
+        return "not cached"
     from huggingface_hub import try_to_load_from_cache
 
     revision = known.revision if known else None
@@ -193,6 +196,11 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _snapshot(name: str, revision: str | None, offline: bool, files: list[str]) -> Path:
+    if find_spec("huggingface_hub") is None:
+        raise CheckpointError(
+            f"{name}: no such path here, and nothing can be downloaded without huggingface_hub:"
+            " pip install 'cinemae[hub]', or give a local folder"
+        )
     from huggingface_hub import errors, snapshot_download
 
     try:

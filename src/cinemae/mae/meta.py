@@ -49,8 +49,10 @@ def load_meta(path: Path, *, target: Literal["raw", "patch_norm"] | None = None)
         state = state["model"]
     if not isinstance(state, dict) or not all(isinstance(value, np.ndarray) for value in state.values()):
         raise CheckpointError(f"{path}: neither a state dict nor one under 'model'")
-    if "patch_embed.proj.weight" not in state:
-        raise CheckpointError(f"{path}: no MAE of Meta's code, it has no patch_embed.proj.weight")
+    if not all(isinstance(name, str) for name in state):
+        raise CheckpointError(f"{path}: not a state dict, its names are no text")
+    if "patch_embed.proj.weight" not in state or state["patch_embed.proj.weight"].ndim != 4:
+        raise CheckpointError(f"{path}: no MAE of Meta's code, it has no patch_embed.proj.weight of four dimensions")
     width = state["patch_embed.proj.weight"].shape[0]
     if width not in _HEADS_BY_WIDTH:
         raise CheckpointError(f"{path}: width {width} is none of {list(_HEADS_BY_WIDTH)}, so its heads are unknown")
@@ -96,7 +98,7 @@ def _read_config(path: Path, state: Tensors, target: Literal["raw", "patch_norm"
             norm_eps=_NORM_EPS,
             target=target,
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         detail = "its shapes are no MAE" if isinstance(error, ValidationError) else f"missing or malformed: {error}"
         raise CheckpointError(f"{path}: {detail}") from error
 

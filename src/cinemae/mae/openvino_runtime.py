@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import openvino as ov
+from openvino import opset13 as op
 
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.mae.compiled import compile_graph
@@ -40,7 +42,7 @@ class OpenVINORuntime(Runtime):
     """
 
     def __init__(self, mae: FrozenMAE, precision: Precision = "f32", jobs: int = 1, threads: int | None = None) -> None:
-        super().__init__(mae, precision, "cpu")
+        super().__init__(mae, granted(precision), "cpu")
         self.jobs, self.threads = jobs, threads or cores()
         self.large = sum(math.prod(tensor.shape) for tensor in mae.tensors.values()) >= LARGE
         self._compiled: dict[Key, ov.CompiledModel] = {}
@@ -89,11 +91,21 @@ class OpenVINORuntime(Runtime):
             "INFERENCE_NUM_THREADS": max(streams, self.threads),
             "CPU_RUNTIME_CACHE_CAPACITY": 64,  # of kernels for sizes met; without a bound memory grows with them
         }
-        compiled = compile_graph(build, f"{self.mae.fingerprint}/{key}", settings)
-        got = compiled.get_property("INFERENCE_PRECISION_HINT")
-        # Read back: the CPU plugin falls back to f32 where it can't compute in the type asked for.
-        self.precision = next(name for name, kind in _TYPES.items() if kind == got)
-        return compiled
+        return compile_graph(build, f"{self.mae.fingerprint}/{key}", settings)
+
+
+@functools.cache
+def granted(precision: Precision) -> Precision:
+    """Return the type that OpenVINO computes in on this machine when it is asked for one.
+
+    The CPU plugin takes another type where the CPU lacks the one asked for; so it is asked with a
+    small graph, and what it says is what verdicts, caches and heads record.
+    """
+    x = op.parameter([1, 1], np.float32)
+    model = ov.Model([op.matmul(x, x, False, False)], [x], "probe")
+    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": _TYPES[precision]})
+    got = compiled.get_property("INFERENCE_PRECISION_HINT")
+    return next(name for name, kind in _TYPES.items() if kind == got)
 
 
 def _infer(request: ov.InferRequest, inputs: list[Any]) -> list[FloatArray]:

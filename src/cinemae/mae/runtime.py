@@ -30,7 +30,7 @@ class ViewOutput:
     """What an MAE says of one view.
 
     Attributes:
-        passes: Predictions of the masked passes; zero where a pass does not hide.
+        passes: Predictions of the masked passes; only those of hidden sub-pixels mean anything.
         encoder: Named pooled features of the frozen encoder, each a vector.
     """
 
