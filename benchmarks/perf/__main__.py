@@ -47,8 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.write_docs:
         from .markdown import write_docs
 
-        write_docs((options.out / "performance.md").read_text(), options.write_docs)
-        shutil.copy(options.out / "performance.png", options.write_docs.with_suffix(".png"))
+        tables, picture = (options.out / "performance.md").read_text(), options.write_docs.with_suffix(".png")
+        shutil.copy(options.out / "performance.png", picture)
+        write_docs(f"![Speed relative to each group's baseline]({picture.name})\n\n{tables}", options.write_docs)
         return 0
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory(prefix="cinemae-bench-") as folder:

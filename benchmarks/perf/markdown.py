@@ -68,10 +68,8 @@ def _group(group: Group) -> str:
         rate = peak.flops / peak.seconds_per_image.median
         lines.append(f"Peak GEMM beside them: {rate / 1e9:.0f} GFLOP/s.")
     lines += [f"{note[0].upper()}{note[1:]}." for note in group.notes]
-    return _section(
-        f"{group.name}: {group.title}".removeprefix(f"{group.name}: {group.name}: "),
-        "\n\n".join([_table(header, rows), " ".join(lines)]),
-    )
+    body = "\n\n".join([_table(header, rows), " ".join(lines)])
+    return _section(f"`{group.name}`: {group.title}", body)
 
 
 def _speed(ratio: Spread) -> str:

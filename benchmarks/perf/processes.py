@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from cinemae.weights import shipped
@@ -51,14 +53,18 @@ def detect_arguments() -> list[str]:
     return []
 
 
-def run_process(command: list[str]) -> tuple[float, float]:
+def run_process(command: list[str], environment: dict[str, str] | None = None) -> tuple[float, float]:
     """Run a command and return its seconds and its peak resident memory in MB.
+
+    Args:
+        command: The command line.
+        environment: Variables to add to this process's own.
 
     Raises:
         RuntimeError: If it fails.
     """
     launcher = [sys.executable, "-S", "-c", _LAUNCHER, *command]
-    done = subprocess.run(launcher, capture_output=True, text=True)
+    done = subprocess.run(launcher, capture_output=True, text=True, env=os.environ | (environment or {}))
     if done.returncode or (out := json.loads(done.stdout))["status"]:
         raise RuntimeError(f"{' '.join(command[:6])} ... failed: {done.stderr[-2000:]}")
     return out["seconds"], out["peak"] / 1e6
@@ -68,13 +74,17 @@ def cold_start_group(folder: Path, arguments: list[str], *, rounds: int, uncompi
     """Measure whole processes that score one image, against importing torch and transformers."""
     (path,) = write_jpegs(folder / "cold", 1, (1024,))
     command = [sys.executable, "-m", "cinemae", "detect", *arguments, str(path)]
-    fresh = [sys.executable, "-c", _WITH_EMPTY_CACHE, *command]
+
+    def fresh() -> float:
+        with tempfile.TemporaryDirectory() as cache:
+            return run_process(command, {"CINEMAE_CACHE": cache})[0]
+
     contenders = [
         Contender(IMPORTS, lambda: run_process([sys.executable, "-c", IMPORTS])[0], tells=True),
         Contender(COLD, lambda: run_process(command)[0], tells=True),
     ]
     if uncompiled:
-        contenders.append(Contender(UNCOMPILED, lambda: run_process(fresh)[0], tells=True))
+        contenders.append(Contender(UNCOMPILED, fresh, tells=True))
     title = "whole processes, from start to end"
     group = measure("cold-start", title, contenders, baseline=IMPORTS, rounds=rounds)
     group.notes.extend(headless(arguments))
@@ -84,13 +94,6 @@ def cold_start_group(folder: Path, arguments: list[str], *, rounds: int, uncompi
 def headless(arguments: list[str]) -> list[str]:
     """Return the note that no head was there, if so."""
     return [f"scored without a head: {' '.join(arguments)}"] if arguments else []
-
-
-_WITH_EMPTY_CACHE = """
-import os, subprocess, sys, tempfile
-with tempfile.TemporaryDirectory() as cache:
-    sys.exit(subprocess.call(sys.argv[1:], env=os.environ | {"CINEMAE_CACHE": cache}))
-"""
 
 
 def memory_points(folder: Path, arguments: list[str], counts: list[int], side: int) -> list[MemoryPoint]:

@@ -35,6 +35,11 @@ def hub_model(config: ViTMAEConfig, seed: int = 0) -> Any:
     model = ViTMAEForPreTraining(hub)
     # transformers leaves the decoder's positions at zero in a model that was just built.
     model.decoder.initialize_weights(config.grid[0] * config.grid[1])
+    return frozen(model)
+
+
+def frozen(model: Any) -> Any:
+    """Return a model in evaluation mode, without gradients."""
     return model.eval().requires_grad_(False)
 
 
@@ -60,7 +65,7 @@ class HuggingFaceMAE:
         with torch.device("meta"):
             encoder = ViTMAEModel(config)
         encoder.load_state_dict(model.vit.state_dict(), assign=True)
-        self.encoder: Any = encoder.eval().requires_grad_(False)
+        self.encoder: Any = frozen(encoder)
 
     @torch.inference_mode()
     def run(
@@ -90,7 +95,12 @@ def normalised(view: NDArray[np.uint8], config: ViTMAEConfig, batch: int) -> tor
     return torch.from_numpy(np.ascontiguousarray(array)).repeat(batch, 1, 1, 1)
 
 
-CLIP = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+CLIP: dict[str, Any] = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
 """CLIP's ViT-L/14, the encoder of UnivFD and C2P-CLIP."""
 
 
@@ -99,12 +109,12 @@ def clip_encoder() -> Any:
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     config = CLIPVisionConfig(**CLIP, patch_size=14, image_size=224, projection_dim=768)
-    return CLIPVisionModel(config).eval().requires_grad_(False).to(torch.bfloat16)
+    return frozen(CLIPVisionModel(config)).to(torch.bfloat16)
 
 
 def resnet50() -> Any:
     """Return a ResNet-50 with random weights, bf16 and channels last."""
     from transformers import ResNetConfig, ResNetModel
 
-    model = ResNetModel(ResNetConfig()).eval().requires_grad_(False)
+    model = frozen(ResNetModel(ResNetConfig()))
     return model.to(dtype=torch.bfloat16, memory_format=torch.channels_last)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -74,7 +75,7 @@ class Run:
 
     def groups(self) -> dict[str, Callable[[], Group]]:
         """Return how each group is measured."""
-        shared = {"precision": self.precision, "threads": self.threads, "rounds": self.rounds}
+        shared: dict[str, Any] = {"precision": self.precision, "threads": self.threads, "rounds": self.rounds}
 
         def shape(name: str) -> Callable[[], Group]:
             config = ARCHITECTURES[name]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.conv import ConvMAE, condition_on_colour
 from cinemae.mae.modules import to_module
 from cinemae.mae.runtime import Runtime
-from cinemae.verdict import Precision
+from cinemae.verdict import Precision, Verdict
 
 from . import flops, references
 from .pictures import photographs
 from .processes import detect_command, headless, run_process
 from .results import Group
 from .rounds import Contender, measure
-from .vit import AUTOCAST, BATCH, LATENCY, NAIVE, THROUGHPUT, in_threads
+from .vit import AUTOCAST, BATCH, LATENCY, NAIVE, THROUGHPUT, in_threads, repeat
 
 NETWORKS = "networks only, one thread a core"
 EXTRACT = "features of decoded images, one thread a core"
@@ -86,7 +87,7 @@ def shipped_group(*, precision: Precision, threads: int, peak: Contender, rounds
     count = 8 * threads
     contenders = [
         *torch_contenders(one, useful),
-        Contender(LATENCY, lambda: [_side_by_side(one) for _ in range(4)], 4, useful),
+        Contender(LATENCY, repeat(lambda: _side_by_side(one), 4), 4, useful),
         Contender(THROUGHPUT, in_threads(lambda: _one_by_one(many), count, threads), count, useful),
         peak,
     ]
@@ -173,13 +174,13 @@ def end_to_end_group(
     extractor = detectors[threads].extractor
     images = [load_image(path).pixels for path in paths[:6]]
     networks = [_replay(task) for pixels in images for task in tasks_of(extractor, pixels)]
-    extracts = [lambda pixels=pixels: extractor.extract(pixels) for pixels in images]
+    extracts = [partial(extractor.extract, pixels) for pixels in images]
     several = max(1, round(count / len(images)))
     contenders = [
         Contender(NETWORKS, _spread_out(networks, several, threads), several * len(images)),
         Contender(EXTRACT, _spread_out(extracts, several, threads), several * len(images)),
         *(
-            Contender(f"Detector.detect, jobs={jobs}", lambda jobs=jobs: list(detectors[jobs].detect(paths)), count)
+            Contender(f"Detector.detect, jobs={jobs}", partial(_detect, detectors[jobs], paths), count)
             for jobs in sorted(detectors, reverse=True)
         ),
     ]
@@ -194,7 +195,11 @@ def end_to_end_group(
     return group
 
 
-def _spread_out(runs: list[Callable[[], object]], times: int, threads: int) -> Callable[[], object]:
+def _detect(detector: Detector, paths: list[Path]) -> list[Verdict]:
+    return list(detector.detect(paths))
+
+
+def _spread_out(runs: Sequence[Callable[[], object]], times: int, threads: int) -> Callable[[], object]:
     pool = ThreadPoolExecutor(threads)
     return lambda: [future.result() for future in [pool.submit(run) for _ in range(times) for run in runs]]
 

@@ -69,7 +69,7 @@ def vit_group(
     ]
     if also:
         contenders += other_contenders(mae, model, view, hidden, useful)
-    group = measure(name, f"{name}: 4 masked passes at 75 % and a full one", contenders, baseline=NAIVE, rounds=rounds)
+    group = measure(name, "4 masked passes at 75 % and a full one", contenders, baseline=NAIVE, rounds=rounds)
     group.notes.append(f"{useful / 1e9:.1f} useful GFLOP an image")
     group.notes.append(agreement(reference, mae, view, hidden, precision, threads))
     return group

@@ -72,13 +72,15 @@ def detect(
     require_device(device)
     from cinemae.detector import ACCURATE_ROUNDS, Detector
     from cinemae.images import ImageLimits
+    from cinemae.mae.runtime import cores
 
     detector = Detector.load(
         model,
         backbone=backbone,
         device=device,
         precision=precision.value,
-        jobs=jobs,
+        # One input gets all cores, and its graphs are compiled for one call at a time, which is quicker.
+        jobs=jobs or min(cores(), max(1, len(inputs))),
         limits=ImageLimits(max_pixels=max_pixels),
         threshold=threshold,
     )

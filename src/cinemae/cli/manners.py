@@ -33,7 +33,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # `| head`: typer ends quietly
+        except (BrokenPipeError, typer.Exit):  # `| head` ends quietly; an exit is no error
             raise
         except Exception as error:
             if not isinstance(error, mendable()):

@@ -23,6 +23,7 @@ DESCRIPTION_FILE = "cinemae.json"
 MODEL_FILES: dict[Format, str] = {"onnx": "cinemae.onnx", "openvino": "cinemae.xml"}
 METADATA_KEY = "cinemae"
 TOLERANCE = 1e-3  # in probability
+NLL_TOLERANCE = 1e-2  # in bits a sub-pixel of one patch; a saturated probability hides what is wrong below it
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def export_detector(
 
     Raises:
         ExportError: If the detector has no head or computes in less than f32, a picture is too small,
-            or a probability differs by more than ``TOLERANCE``.
+            or a probability differs by more than ``TOLERANCE`` or a patch's NLL by more than ``NLL_TOLERANCE``.
     """
     head = detector.head
     if head is None:
@@ -85,16 +86,25 @@ def export_detector(
         found = tuple(compare(run, detector, head, pixels, name, seed) for name, pixels in tried.items())
         del run  # Windows moves no file that is open
         for comparison in found:
-            # NaN compares as false, so that it fails too.
-            if not comparison.probability_difference <= TOLERANCE:
-                raise ExportError(
-                    f"the exported model says {comparison.probability:.6f} of {comparison.name}, which is"
-                    f" {comparison.probability_difference:.1e} from the library; it was not kept"
-                )
+            _require_agreement(comparison)
         written = sorted(work.iterdir(), key=lambda path: path.name != description.file)
         for path in written:
             path.replace(place / path.name)
     return Exported(tuple(place / path.name for path in written), description, found)
+
+
+def _require_agreement(found: Comparison) -> None:
+    # NaN compares as false, so that it fails too.
+    if not found.probability_difference <= TOLERANCE:
+        raise ExportError(
+            f"the exported model says {found.probability:.6f} of {found.name}, which is"
+            f" {found.probability_difference:.1e} from the library; it was not kept"
+        )
+    if not found.nll_difference <= NLL_TOLERANCE:
+        raise ExportError(
+            f"the exported model's NLL of a patch of {found.name} is {found.nll_difference:.1e} bits from the"
+            " library's; it was not kept"
+        )
 
 
 def _write(detector: Detector, work: Path, description: ExportDescription) -> None:
