@@ -7,11 +7,12 @@ TEST := .venv-test
 BENCH := .venv-bench
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test lint types unit build clean
+.PHONY: help demo test lint types unit bench build clean
 
 help:
 	@echo "make demo   install cinemae into $(DEMO) and run it on samples/"
 	@echo "make test   install it with the developers' tools into $(TEST); lint, types, all tests"
+	@echo "make bench  measure speed, memory, start-up and size into performance/ (long)"
 	@echo "make build  build the wheel and the source archive into dist/"
 	@echo "make clean  remove what the other targets made"
 
@@ -46,8 +47,11 @@ types: $(TEST)/installed
 unit: $(TEST)/installed
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(TEST)/bin/python -m pytest -n 2 --dist loadfile
 
+bench: $(BENCH)/installed
+	OMP_WAIT_POLICY=PASSIVE $(BENCH)/bin/python -m benchmarks.perf --out performance
+
 build: $(TEST)/installed
 	$(TEST)/bin/python -m build
 
 clean:
-	rm -rf $(DEMO) $(TEST) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(BENCH) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
