@@ -43,8 +43,7 @@ def to_onnx(scorer: Scorer, shapes: Sequence[tuple[int, ...]]) -> Any:
 
 def _tidy(model: onnx_ir.Model) -> None:
     """Compute what is constant, store it once, and drop the notes on where each node came from."""
-    # onnx's own evaluator, which folds, pools the edges wrongly before 1.20; runtimes fold it when they load.
-    optimizer.fold_constants(model, should_fold=lambda node: False if node.op_type == "AveragePool" else None)
+    optimizer.fold_constants(model)
     passes = (
         common.CommonSubexpressionEliminationPass(),
         common.LiftConstantsToInitializersPass(),
