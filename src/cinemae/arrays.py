@@ -1,7 +1,7 @@
 """Arrays of any library: what is written here once runs on NumPy to detect, and on torch to be exported.
 
 The likelihood, its statistics and the head's forward pass use only functions of the Python array API
-standard, taken from the library that their input belongs to.
+standard, and ``einsum``, which both have, taken from the library that their input belongs to.
 """
 
 from __future__ import annotations
