@@ -43,8 +43,8 @@ def test_the_command_needs_no_torch():
     sample = Path(__file__).parents[1] / "samples" / "chelsea.jpg"
     code = (
         "sys.argv = ['cinemae', 'detect', '--device', 'cpu', '--json', " + repr(str(sample)) + "]\n"
-        "from cinemae.cli import main\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code"
+        "from cinemae.cli.app import app\n"
+        "try:\n    app()\nexcept SystemExit as end:\n    assert not end.code, end.code"
     )
     loaded = modules_after(code)
     assert "openvino" in loaded

@@ -12,7 +12,7 @@ from cinemae.cli.detect import detect
 from cinemae.cli.evaluate import evaluate
 from cinemae.cli.export import export
 from cinemae.cli.fit_noise import fit_noise
-from cinemae.cli.manners import INTERRUPTED, Commands
+from cinemae.cli.manners import Commands
 from cinemae.cli.models import models
 from cinemae.cli.pretrain import pretrain
 from cinemae.cli.train import train
@@ -54,9 +54,18 @@ def main() -> None:
     try:
         app(prog_name="cinemae")
     except SystemExit as end:
-        if end.code == INTERRUPTED:
-            # Python would wait for the images that are being scored; what was written is flushed.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(INTERRUPTED)
-        raise
+        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+
+
+def leave(status: int) -> None:
+    """End the process once everything is written, without tearing it down.
+
+    Python would first wait for the images that are being scored, which after Ctrl-C nobody wants, and
+    then take OpenVINO apart, for as long as it took to score one. Nothing of ours waits for that.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the reader has hung up, or the disk is full: what was asked for is not all there
+            status = status or 1
+    os._exit(status)
