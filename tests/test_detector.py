@@ -21,6 +21,7 @@ from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageLimits
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.select import resolve_precision
+from processes import environment
 from toys import SCALES, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -409,3 +410,17 @@ def test_large_jpegs_are_decoded_smaller_only_if_no_view_is_native(extractor, ma
     assert (scored.verdict.width, scored.verdict.height) == (1400, 1400)
     whole = resized.extract(np.asarray(Image.open(tmp_path / "large.jpg")))
     assert scored.verdict.bits_per_dim == pytest.approx(whole.bits_per_dim("semantic"), abs=0.02)
+
+
+def test_programs_that_start_together_share_a_cache(head_folder, files, verdicts, tmp_path):
+    code = (
+        "import sys\nfrom cinemae import Detector\n"
+        "print(Detector.load(sys.argv[1]).detect_one(sys.argv[2]).model_dump_json())"
+    )
+    command = [sys.executable, "-c", code, str(head_folder), str(files[0])]
+    surroundings = environment(CINEMAE_CACHE=str(tmp_path / "cache"))
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings) for _ in range(4)]
+    said = [Verdict.model_validate_json(process.communicate(timeout=120)[0]) for process in started]
+    assert [*map(numbers, said)] == [numbers(verdicts[0])] * 4
+    kept = [path.suffix for path in (tmp_path / "cache").iterdir()]
+    assert set(kept) == {".blob"}
