@@ -109,3 +109,11 @@ def test_a_device_that_is_not_there_is_a_usage_error(name):
         require_device(name)
     require_device("cpu")
     require_device(None)
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["train", "--out", "head"]])
+def test_a_device_that_is_not_there_is_one_line(cinemae, toy_set, tmp_path, command):
+    done = cinemae(command[0], toy_set, *command[1:], "--device", "nonsense", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "unknown device 'nonsense'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -52,8 +52,9 @@ def mendable() -> tuple[type[Exception], ...]:
     from cinemae.fusion.head import HeadError
     from cinemae.images import ImageError
     from cinemae.mae.errors import CheckpointError
+    from cinemae.mae.select import DeviceError
 
-    return CheckpointError, HeadError, ImageError, ManifestError, SpecMismatchError, OSError
+    return CheckpointError, DeviceError, HeadError, ImageError, ManifestError, SpecMismatchError, OSError
 
 
 @contextmanager
