@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 from cinemae import Detector, Verdict
-from cinemae.detector import build_extractor
 from cinemae.features.spec import FeatureSpec, SpecMismatchError, default_scales
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageLimits
+from cinemae.loading import build_extractor
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.select import resolve_precision
 from processes import environment
@@ -246,7 +246,7 @@ def unshipped(monkeypatch, mae_folders, tmp_path):
     weights = tmp_path / "weights"
     shutil.copytree(mae_folders["semantic"], weights / "vit-tiny")
     shutil.copytree(mae_folders["fine"], weights / "conv-fine")
-    for module in ("cinemae.detector", "cinemae.mae.load"):
+    for module in ("cinemae.loading", "cinemae.mae.load"):
         monkeypatch.setattr(f"{module}.shipped", lambda name: weights / name)
     return weights
 

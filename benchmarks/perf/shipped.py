@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cinemae.detector import Detector, build_extractor
+from cinemae.detector import Detector
 from cinemae.features.extractor import FeatureExtractor, views_of
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, default_scales
+from cinemae.loading import build_extractor
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.conv import ConvMAE, condition_on_colour
 from cinemae.mae.modules import to_module

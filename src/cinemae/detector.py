@@ -6,23 +6,21 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from cinemae.features.extractor import Backbone, Extraction, FeatureExtractor
+from cinemae.features.extractor import Extraction, FeatureExtractor
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, default_scales
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, load_image
-from cinemae.mae.load import load_backbone
+from cinemae.loading import build_extractor, find_head
 from cinemae.mae.runtime import cores
-from cinemae.mae.select import PrecisionChoice, make_runtime
+from cinemae.mae.select import PrecisionChoice
 from cinemae.masks import PartitionMasks
 from cinemae.pipeline import ordered_map
 from cinemae.verdict import ErrorInfo, Verdict
-from cinemae.weights import shipped
 
 ACCURATE_ROUNDS = 4
 
@@ -188,9 +186,17 @@ class Detector:
 
         return ordered_map(score, sources, workers=self.jobs, ahead=batch_size)
 
-    def score(self, source: Source, *, name: str | None = None, seed: int = 0) -> Scored:
-        """Score one image, on all cores, and keep the maps."""
-        return self._finish(*self._decode(source, name), seed, alone=True)
+    def score(self, source: Source, *, name: str | None = None, seed: int = 0, alone: bool = True) -> Scored:
+        """Score one image and keep the maps.
+
+        Args:
+            source: The image.
+            name: What the verdict calls it.
+            seed: Seed of the masks.
+            alone: Whether no other image is scored meanwhile, so that this one gets all cores. Up to ``jobs``
+                threads may score at the same time; changes the speed, no number.
+        """
+        return self._finish(*self._decode(source, name), seed, alone=alone)
 
     def _decode(self, source: Source, name: str | None) -> tuple[str, LoadedImage | ImageError, float]:
         start = time.perf_counter()
@@ -268,49 +274,3 @@ class Detector:
             self.save_pretrained(folder)
             commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload cinemae head")
         return str(commit.commit_url)
-
-
-def build_extractor(
-    names: dict[str, str | PathLike[str]],
-    spec: FeatureSpec,
-    *,
-    device: str | None = None,
-    precision: PrecisionChoice = "auto",
-    jobs: int = 1,
-    threads: int | None = None,
-) -> FeatureExtractor:
-    """Load one MAE a scale and tie them to a spec.
-
-    Raises:
-        CheckpointError: If an MAE is missing or does not load.
-        DeviceError: If the device can't be used.
-    """
-    loaded: dict[str, Backbone] = {}
-    for scale in spec.scales:
-        name = str(names[scale])
-        if name not in loaded:  # scales may share an MAE
-            found = load_backbone(names[scale])
-            loaded[name] = Backbone(make_runtime(found.mae, device, precision, jobs, threads), found.record.noise)
-    backbones = {scale: loaded[str(names[scale])] for scale in spec.scales}
-    return FeatureExtractor(backbones, spec)
-
-
-def find_head(model: str | PathLike[str] | None) -> Path:
-    """Return the folder of a head: the shipped one, a local one, or a hub download.
-
-    Raises:
-        HeadError: If it is neither a folder nor to be had from the hub.
-    """
-    if model is None:
-        return shipped("head")
-    if Path(model).is_dir():
-        return Path(model)
-    if find_spec("huggingface_hub") is None:
-        raise HeadError(f"{model}: no such folder, and the hub needs huggingface_hub: pip install 'cinemae[hub]'")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(str(model), allow_patterns=["config.json", "model.safetensors"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise HeadError(f"{model}: neither a folder nor a hub repository that can be reached: {error}") from error

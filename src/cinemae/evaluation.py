@@ -19,9 +19,10 @@ from cinemae.data import (
 )
 from cinemae.data.metrics import markdown_line, markdown_number
 from cinemae.data.seeding import seeded_digest
-from cinemae.detector import Detector, build_extractor
+from cinemae.detector import Detector
 from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, collect
 from cinemae.fusion.head import FusionHead, HeadError
+from cinemae.loading import build_extractor
 from cinemae.mae.select import PrecisionChoice
 from cinemae.verdict import Precision
 

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from cinemae.cli.app import app
-from cinemae.cli.manners import Commands, only_licence_warnings, require_device
+from cinemae.cli.manners import Commands, CommandsWithDefault, only_licence_warnings, require_device
 from cinemae.fusion.head import HeadError
 from cinemae.mae.errors import CheckpointError, LicenceWarning
 
@@ -117,3 +117,33 @@ def test_a_device_that_is_not_there_is_one_line(cinemae, toy_set, tmp_path, comm
     assert done.returncode == 2
     assert "unknown device 'nonsense'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["photos"], "ran photos"),
+        (["run", "photos"], "ran photos"),
+        (["sum", "out"], "summed out"),
+        (["./sum"], "ran ./sum"),
+    ],
+)
+def test_a_group_may_have_a_default_command(arguments, said, capsys):
+    toy = typer.Typer(cls=CommandsWithDefault, no_args_is_help=True)
+
+    @toy.command()
+    def run(source: str) -> None:
+        typer.echo(f"ran {source}")
+
+    @toy.command("sum")
+    def summed(place: str) -> None:
+        typer.echo(f"summed {place}")
+
+    with pytest.raises(SystemExit) as end:
+        toy(arguments)
+    assert end.value.code == 0
+    assert capsys.readouterr().out.strip() == said
+    with pytest.raises(SystemExit) as end:
+        toy(["--help"])
+    assert end.value.code == 0
+    assert "sum" in capsys.readouterr().out

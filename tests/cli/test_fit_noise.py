@@ -8,10 +8,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cinemae.cli.app import app
-from cinemae.detector import Detector, build_extractor
+from cinemae.detector import Detector
 from cinemae.features.spec import FeatureSpec, default_scales
 from cinemae.images import load_image
 from cinemae.likelihood.calibrate import fit_noise
+from cinemae.loading import build_extractor
 from cinemae.mae.checkpoint import load_mae
 from cinemae.mae.openvino_runtime import OpenVINORuntime
 from toys import SMALL_VIT, pink, save_small, small_conv, small_vit

@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from cinemae.data import manifest_hash, read_images, read_photos, short_sides
-from cinemae.detector import Detector, build_extractor
+from cinemae.detector import Detector
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.config import FitConfig
 from cinemae.fusion.head import FusionHead
 from cinemae.fusion.recipe import TrainConfig, choose_photos, part_config, prepare_extractor, train_head, training_jobs
+from cinemae.loading import build_extractor
 from cinemae.mae.select import resolve_precision
 from toys import FIT, MILD, SCALES, pink, upsampled
 

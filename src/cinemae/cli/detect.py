@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemae.cli.manners import INTERRUPTED, require_device
-from cinemae.cli.options import Device, Precision, PrecisionName
+from cinemae.cli.options import (
+    Accurate,
+    Backbone,
+    Device,
+    Jobs,
+    MaskSeed,
+    MaxPixels,
+    Model,
+    Precision,
+    PrecisionName,
+    Threshold,
+    check_threshold,
+)
 
 if TYPE_CHECKING:
     from cinemae.cli.inputs import Input
@@ -35,25 +47,17 @@ def detect(
         Path | None,
         typer.Option("--map", metavar="DIR", help="Write an anomaly overlay and a side-by-side of each image there."),
     ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Decision threshold, 0 to 1; replaces the head's and its abstention band.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Folder or hub id of another head.")] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="Another MAE for the semantic scale; see `cinemae models`.")
-    ] = None,
+    threshold: Threshold = None,
+    model: Model = None,
+    backbone: Backbone = None,
     device: Device = None,
     precision: Precision = PrecisionName.AUTO,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Images scored at the same time; default: one a core.")
-    ] = None,
+    jobs: Jobs = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in memory at most; changes no score.")] = 8,
-    accurate: Annotated[
-        bool, typer.Option("--accurate", help="Four rounds of masks, not one: slower, less noise.")
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the masks.")] = 0,
+    accurate: Accurate = False,
+    seed: MaskSeed = 0,
     allow_url: Annotated[bool, typer.Option("--allow-url", help="Fetch http and https URLs.")] = False,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse images of more pixels.")] = 100_000_000,
+    max_pixels: MaxPixels = 100_000_000,
 ) -> None:
     """Say of each image whether an AI generator made it: ai, real or inconclusive.
 
@@ -61,8 +65,7 @@ def detect(
     """
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
-    if threshold is not None and not 0 < threshold < 1:
-        raise typer.BadParameter(f"{threshold} does not lie between 0 and 1", param_hint="--threshold")
+    check_threshold(threshold)
     from cinemae.cli.inputs import expand
     from cinemae.cli.output import make_writer
 

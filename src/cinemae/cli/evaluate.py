@@ -46,9 +46,9 @@ def evaluate(
     """Print accuracy (with its fake/real split), balanced accuracy, ROC-AUC and AP per generator."""
     require_packages("train", "sklearn")
     from cinemae.data import read_images
-    from cinemae.detector import find_head
     from cinemae.evaluation import evaluate_heads, sample_images
     from cinemae.fusion.head import FusionHead
+    from cinemae.loading import find_head
 
     images = read_images(data, root=root, split="val")
     if limit is not None:

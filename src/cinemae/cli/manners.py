@@ -42,6 +42,20 @@ class Commands(TyperGroup):
             raise typer.Exit(2) from error
 
 
+class CommandsWithDefault(TyperGroup):
+    """A group whose command ``run`` need not be named: ``scan SRC`` is ``scan run SRC``, ``scan summary`` is itself.
+
+    A first argument that is the name of a sub-command is always the sub-command; a folder of that name is
+    written ``./summary``.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``run`` before arguments that name no sub-command and ask for no help."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
 def mendable() -> tuple[type[Exception], ...]:
     """Return the errors whose message tells the user what to mend: our own, and the system's.
 

@@ -173,7 +173,7 @@ def _start(config: ExtractorConfig, cache: Path) -> None:
 def _extractor() -> FeatureExtractor:
     """Build this process's extractor when something must be measured; a run from the cache never does."""
     if "extractor" not in _worker:
-        from cinemae.detector import build_extractor
+        from cinemae.loading import build_extractor
 
         config: ExtractorConfig = _worker["config"]
         _worker["extractor"] = build_extractor(

@@ -164,7 +164,7 @@ def _fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConf
 
 def prepare_extractor(config: TrainConfig) -> ExtractorConfig:
     """Load the MAEs once in this process to fill in the spec's names, the fingerprints and the precision."""
-    from cinemae.detector import build_extractor
+    from cinemae.loading import build_extractor
 
     built = build_extractor(
         dict(config.backbones), FeatureSpec(scales=config.scales), device=config.device, precision=config.precision

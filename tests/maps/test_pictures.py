@@ -12,7 +12,9 @@ from cinemae.detector import Scored
 from cinemae.features.extractor import Extraction
 from cinemae.images import load_image, resized_box, resized_view
 from cinemae.likelihood import ConditionalLikelihood
-from cinemae.maps import LONG_SIDE, MAGMA, PANEL, SCALE, colourise, overlay, side_by_side, strength, write_maps
+from cinemae.maps import overlay, side_by_side, write_maps
+from cinemae.maps.colours import MAGMA, SCALE, colourise, strength
+from cinemae.maps.pictures import LONG_SIDE, PANEL
 from cinemae.verdict import ErrorInfo, Verdict
 
 SQUARE = 40

@@ -1,0 +1,61 @@
+"""Which detector to load, as data: the command line, a scan's worker processes and the service all say it so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from cinemae.detector import Detector
+
+
+class DetectorSettings(BaseModel):
+    """What :meth:`cinemae.Detector.load` is asked for; travels as JSON between processes.
+
+    Attributes:
+        model: Folder or hub id of a head; None takes the shipped one.
+        backbone: Another MAE for the semantic scale.
+        device: ``cpu`` or ``cuda``; None takes CUDA if it is there.
+        precision: Arithmetic of the MAEs.
+        jobs: Images scored at the same time; None takes one a core.
+        accurate: Four rounds of semantic masks, not one.
+        threshold: Replaces the head's threshold and switches its abstention band off.
+        max_pixels: Most pixels that an image's header may declare.
+        max_bytes: Most bytes of an image's file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = None
+    backbone: str | None = None
+    device: str | None = None
+    precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
+    jobs: int | None = Field(default=None, ge=1)
+    accurate: bool = False
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    max_pixels: int = Field(default=100_000_000, ge=1)
+    max_bytes: int = Field(default=1 << 30, ge=1)
+
+    def load(self) -> Detector:
+        """Load the detector.
+
+        Raises:
+            CheckpointError: If a weight is missing or does not fit.
+            DeviceError: If the device can't be used.
+            HeadError: If the head is missing or was trained on another MAE.
+            ValueError: If ``accurate`` is asked of a model without partition masks.
+        """
+        from cinemae.detector import Detector
+        from cinemae.images import ImageLimits
+
+        return Detector.load(
+            self.model,
+            backbone=self.backbone,
+            device=self.device,
+            precision=self.precision,
+            jobs=self.jobs,
+            accurate=self.accurate,
+            limits=ImageLimits(max_pixels=self.max_pixels, max_bytes=self.max_bytes),
+            threshold=self.threshold,
+        )
