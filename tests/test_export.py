@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import pytest
 import torch
 from PIL import Image
@@ -24,6 +23,7 @@ from cinemae.fusion.fit import fit_head
 from cinemae.fusion.head import FusionHead
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.config import ViTMAEConfig
+from cinemae.mae.openvino_library import ov
 from cinemae.mae.vit import ViTMAE
 from toys import FIT, SCALES, SMALL_VIT, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as op
 
+from cinemae.mae.openvino_library import op, ov
 from cinemae.verdict import Precision
 
 from .rounds import PEAK, Contender

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-import openvino as ov
 
 from cinemae.mae.config import ARCHITECTURES, ViTMAEConfig
 from cinemae.mae.openvino_graph import vit_graph
+from cinemae.mae.openvino_library import ov
 from cinemae.masks import PartitionMasks
 from cinemae.verdict import Precision
 

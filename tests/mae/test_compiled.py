@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import pytest
 
 from cinemae.mae import compiled, openvino_graph
 from cinemae.mae.compiled import cache_folder, compile_graph
 from cinemae.mae.modules import to_frozen
+from cinemae.mae.openvino_library import ov
 from toys import small_conv
 
 MAE = to_frozen(small_conv())

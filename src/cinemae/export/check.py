@@ -77,7 +77,7 @@ def open_exported(path: Path, runtime: Format) -> Run:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         outputs = [output.name for output in session.get_outputs()]
         return lambda inputs: dict(zip(outputs, session.run(outputs, inputs), strict=True))
-    import openvino as ov
+    from cinemae.mae.openvino_library import ov
 
     compiled = ov.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
     return lambda inputs: {output.any_name: np.array(values) for output, values in compiled(inputs).items()}

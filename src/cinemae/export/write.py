@@ -125,7 +125,7 @@ def _write(detector: Detector, work: Path, description: ExportDescription) -> No
 
 
 def _write_openvino(program: Any, path: Path, text: str) -> None:
-    import openvino as ov
+    from cinemae.mae.openvino_library import ov
 
     with TemporaryDirectory(dir=path.parent) as folder:
         source = Path(folder) / "scorer.onnx"

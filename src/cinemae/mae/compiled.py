@@ -16,9 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import openvino as ov
-
 from cinemae.mae import frozen, openvino_graph
+from cinemae.mae.openvino_library import ov
 from cinemae.mae.select import cpu_flags
 
 log = logging.getLogger(__name__)

@@ -11,12 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as op
 
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.frozen import START_LOG_SCALE, FrozenMAE
+from cinemae.mae.openvino_library import op, ov
 
 Node = Any  # openvino's operators are typed loosely
 Segments = list[tuple[int, int]]  # sequences and tokens of each kind of pass

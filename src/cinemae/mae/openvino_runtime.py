@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as op
 
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.mae.compiled import compile_graph
 from cinemae.mae.frozen import FrozenMAE
 from cinemae.mae.openvino_graph import conv_graph, vit_graph
+from cinemae.mae.openvino_library import op, ov
 from cinemae.mae.runtime import BoolArray, ConvOutput, Runtime, VitOutput, cores
 from cinemae.verdict import Precision
 
