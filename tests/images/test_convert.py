@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 import pictures
 from cinemae.images import UnsupportedFormatError, load_image
+from cinemae.images.convert import STRIP
 
 
 def square(*colour: int, mode: str) -> Image.Image:
@@ -300,3 +301,11 @@ def test_a_profile_for_another_kind_of_samples_is_noted():
     loaded = load_image(pictures.encode(grey, "PNG", icc_profile=pictures.srgb_profile()))
     assert np.array_equal(loaded.pixels[..., 2], grey)
     assert "ICC profile can't be used" in loaded.facts.notes[0]
+
+
+@pytest.mark.parametrize("height", [32, STRIP - 1, STRIP, STRIP + 1, 3 * STRIP + 40])
+def test_an_image_is_handed_over_whole_whatever_its_height(height: int) -> None:
+    pixels = np.random.default_rng(height).integers(0, 256, (height, 40, 3), np.uint8)
+    loaded = load_image(pictures.encode(pixels, "PNG"))
+    np.testing.assert_array_equal(loaded.pixels, pixels)
+    assert loaded.pixels.flags.owndata

@@ -22,6 +22,7 @@ TURNS = {
 WHITE = (255, 255, 255)
 ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 PROFILE_MODES = ("RGB", "CMYK", "L")
+STRIP = 256  # rows that Pillow hands over at a time: a whole image would be there three times for a moment
 SAME_COLOUR = 2  # of 255: what rounding makes of sRGB profiles that differ only in how they are written
 
 
@@ -69,9 +70,20 @@ def to_rgb(image: Image.Image, notes: list[str], info: dict[Any, Any]) -> NDArra
         image, alpha = _split_alpha(image, key)
     image = _to_srgb(image, info.get("icc_profile"), notes)
     if alpha is not None and alpha.getextrema() != (255, 255):
-        image = Image.composite(image, Image.new("RGB", image.size, WHITE), alpha)
+        white = Image.new("RGB", image.size, WHITE)
+        white.paste(image, mask=alpha)
+        image = white
         notes.append("alpha flattened on white")
-    return np.array(image, dtype=np.uint8)
+    return _to_array(image)
+
+
+def _to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """Copy an RGB image into an array of its own."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, STRIP):
+        bottom = min(top + STRIP, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
 
 
 def _split_alpha(image: Image.Image, key: object) -> tuple[Image.Image, Image.Image | None]:
@@ -82,7 +94,7 @@ def _split_alpha(image: Image.Image, key: object) -> tuple[Image.Image, Image.Im
         return (image.convert("RGB") if image.mode in ("1", "P") else image), None
     if key is not None:
         image.info.setdefault("transparency", key)
-    rgba = image.convert("RGBA")
+    rgba = image if image.mode == "RGBA" and key is None else image.convert("RGBA")
     return rgba.convert("RGB"), rgba.getchannel("A")
 
 
@@ -121,7 +133,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
             notes.append(f"ICC profile can't be used, taken as sRGB ({error})")
     if image.mode not in ("RGB", "L", "CMYK", "YCbCr", "HSV"):
         raise UnsupportedModeError(f"samples of mode {image.mode} are not supported")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _keeps_colours(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cinemae.images.convert import orient, orientation_note, stated_orientation, to_rgb
 from cinemae.images.errors import PixelLimitError, TooSmallError, UnreadableFileError, UnsupportedFormatError
 from cinemae.images.identify import ALLOWED_FORMATS, IMAGE_SUFFIXES, identify, load_strictly, refusal
+from cinemae.images.structure import check_pixels
 
 __all__ = ["ALLOWED_FORMATS", "IMAGE_SUFFIXES", "ImageFacts", "ImageLimits", "LoadedImage", "header_size", "load_image"]
 
@@ -113,6 +114,7 @@ def load_image(
     image = identify(data, name)
     stored, (width, height) = image.mode, image.size
     check_size(width, height, name, limits)
+    check_pixels(data, name)
     notes: list[str] = []
     try:
         frames = int(getattr(image, "n_frames", 1))

@@ -41,4 +41,4 @@ class TruncatedImageError(ImageError):
 
 
 class CorruptImageError(ImageError):
-    """The data contradict themselves."""
+    """The data contradict themselves, or are in more parts than any image needs."""

@@ -27,6 +27,7 @@ from cinemae.images.errors import (
     TruncatedImageError,
     UnsupportedFormatError,
 )
+from cinemae.images.structure import check_structure
 
 ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 IMAGE_SUFFIXES = frozenset(
@@ -55,11 +56,13 @@ def identify(data: bytes, name: str) -> Image.Image:
         name: What errors call it.
 
     Raises:
-        ImageError: If the format is not allowed, or the header can't be read.
+        ImageError: If the format is not allowed, the header can't be read, or the file's parts
+            can't be those of an image (:func:`cinemae.images.structure.check_structure`).
     """
     register_plugins()
     if _is_short(data):
         raise TruncatedImageError(name, "the file ends too early (before the end that its header states)")
+    check_structure(data, name)
     brands = _brands(data)
     if brands & HEIF_BRANDS and not brands & AVIF_BRANDS and "HEIF" not in Image.OPEN:
         raise UnsupportedFormatError(name, "HEIC needs the extra: pip install 'cinemae[heic]'")
