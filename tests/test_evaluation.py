@@ -1,16 +1,22 @@
 """Evaluation: the figures belong to the head, the generator and the protocol they are said to."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
-from cinemae.data import LabelledImage, manifest_hash, read_images
+from cinemae.corruptions import Corruption, parse_corruption
+from cinemae.data import LabelledImage, ManifestError, manifest_hash, read_images
 from cinemae.detector import Detector
 from cinemae.evaluation import Evaluation, evaluate_heads, sample_images
 from cinemae.fusion.head import FusionHead, HeadError
+from cinemae.images import load_image
 from toys import pink, save_small, small_conv, write_set
 
 PROTOCOLS = ("raw", "format", "history")
+CORRUPTIONS = [*parse_corruption("jpeg:30"), *parse_corruption("noise:10")]
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +40,30 @@ def mirrored(head) -> FusionHead:
 
 
 @pytest.fixture(scope="module")
-def evaluated(head, mirrored, images, tmp_path_factory) -> Evaluation:
-    place = tmp_path_factory.mktemp("cache")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def evaluated(head, mirrored, images, cache) -> Evaluation:
     families = {"both": ("upsampler", "perfect"), "seen": ("upsampler",), "web": ("nowhere",)}
     missing = images[0].model_copy(update={"path": images[0].path.with_name("gone.png")})
     heads = {"ours": head, "mirrored": mirrored}
-    return evaluate_heads(heads, [*images, missing], PROTOCOLS, cache=place, families=families, resamples=50, jobs=1)
+    return evaluate_heads(
+        heads,
+        [*images, missing],
+        PROTOCOLS,
+        cache=cache,
+        families=families,
+        tiers=["clean"],
+        corruptions=CORRUPTIONS,
+        resamples=50,
+        jobs=1,
+    )
+
+
+def area(row) -> float:
+    return row.ranking.roc_auc.value
 
 
 def test_every_head_has_a_table_for_every_protocol(evaluated):
@@ -62,29 +86,30 @@ def test_figures_are_those_of_the_detector(evaluated, head, head_folder, images)
         pairs = (p[labels == 1][:, None] > p[labels == 0]).mean() + (
             p[labels == 1][:, None] == p[labels == 0]
         ).mean() / 2
-        assert row.roc_auc == pytest.approx(pairs)
-        assert row.accuracy == pytest.approx(((p >= table.threshold) == labels).mean())
-    assert table.row("upsampler").roc_auc > 0.9
+        assert row.ranking.roc_auc.value == pytest.approx(pairs)
+        assert row.points["stored"].accuracy.value == pytest.approx(((p >= table.threshold) == labels).mean())
+    assert table.row("upsampler").ranking.roc_auc.value > 0.9
+    assert table.band == head.config.band
+    assert (table.thresholds_from, table.thresholds_real) == ("evaluated", 8)
 
 
 def test_each_head_keeps_its_own_threshold_and_scores(evaluated):
     ours, mirrored = (evaluated.tables[name]["raw"] for name in ("ours", "mirrored"))
     assert mirrored.threshold == 0.7
     for row in ours.rows:
-        assert mirrored.row(row.generator).roc_auc == pytest.approx(1 - row.roc_auc)
+        assert area(mirrored.row(row.generator)) == pytest.approx(1 - area(row))
 
 
 def test_protocols_measure_different_pictures(evaluated):
     rows = [table.row("perfect") for table in evaluated.tables["ours"].values()]
-    assert len({(row.roc_auc, row.average_precision, row.roc_auc_interval) for row in rows}) > 1
+    assert len({row.model_dump_json(include={"ranking", "calibration"}) for row in rows}) > 1
 
 
 def test_means_are_over_the_families(evaluated):
     table = evaluated.tables["ours"]["raw"]
-    means = {mean.family: mean for mean in table.means}
-    assert means["both"].roc_auc == pytest.approx(np.mean([row.roc_auc for row in table.rows]))
-    assert means["seen"].roc_auc == table.row("upsampler").roc_auc
-    assert means["web"].missing == ("nowhere",)
+    assert area(table.mean("both")) == pytest.approx(np.mean([area(row) for row in table.rows]))
+    assert table.mean("seen").ranking == table.row("upsampler").ranking
+    assert table.mean("web").missing == ("nowhere",)
 
 
 def test_what_could_not_be_read_is_listed_once(evaluated, images):
@@ -103,11 +128,16 @@ def test_markdown_has_a_heading_and_a_table_each(evaluated):
     summary = text.split("\n\n")[1].splitlines()
     assert summary[0] == "| head | protocol | both | seen | web |"
     assert len(summary) == 2 + 2 * len(PROTOCOLS)
-    seen = next(mean for mean in evaluated.tables["ours"]["raw"].means if mean.family == "seen")
+    seen = evaluated.tables["ours"]["raw"].mean("seen")
     cells = summary[2].split(" | ")
     assert cells[:2] == ["| ours", "raw"]
-    assert cells[3].startswith(f"{seen.roc_auc:.3f} [")
+    assert cells[3].startswith(f"{area(seen):.3f} [")
     assert cells[4] == "- |"
+    details = evaluated.details_markdown()
+    assert details.count("#### Operating points") == 6
+    for head in ("ours", "mirrored"):
+        assert f"### {head}, format, mean ROC-AUC after corruption" in text
+        assert f"### {head}, format, corruptions in detail\n\n#### both\n\n| corruption |" in details
     assert Evaluation.model_validate_json(evaluated.model_dump_json()) == evaluated
 
 
@@ -128,9 +158,61 @@ def test_raw_needs_no_pairs_and_alignment_does(head, images, tmp_path):
     real = [image for image in images if image.label == 0]
     options = {"cache": tmp_path, "families": {}, "jobs": 1, "resamples": 0}
     table = evaluate_heads({"ours": head}, real, ["raw"], **options).tables["ours"]["raw"]
-    assert [(row.n_ai, row.n_real, row.roc_auc) for row in table.rows] == [(0, 4, None)] * 2
+    assert [(row.n_ai, row.n_real, row.ranking) for row in table.rows] == [(0, 4, None)] * 2
     with pytest.raises(ValueError, match="has no ai images"):
         evaluate_heads({"ours": head}, real, ["format"], **options)
+
+
+def test_corruptions_are_compared_with_the_same_images(evaluated):
+    table = evaluated.robustness["ours"]
+    assert (table.protocol, table.images, table.resamples) == ("format", 16, 50)
+    assert list(table.means) == ["both", "seen"]
+    clean, jpeg, noise = table.generators["upsampler"]
+    assert [row.corruption for row in (clean, jpeg, noise)] == ["clean", "jpeg:30", "noise:10"]
+    same = evaluated.tables["ours"]["format"].row("upsampler")
+    assert clean.roc_auc == same.ranking.roc_auc
+    assert clean.balanced_accuracy == same.points["stored"].balanced_accuracy
+    for row, other in zip(table.means["both"], evaluated.robustness["mirrored"].means["both"], strict=True):
+        assert other.roc_auc.value == pytest.approx(1 - row.roc_auc.value, abs=0.05)  # near 1 some round to a tie
+
+
+def test_corrupted_figures_are_those_of_corrupted_pictures(evaluated, head, head_folder, images, cache):
+    noise = Corruption(name="noise", severity=40)
+    options = {"cache": cache, "families": {}, "jobs": 1, "resamples": 0}
+    found = evaluate_heads({"h": head}, images, [], corruptions=[noise], tier_protocol="raw", **options)
+    assert found.tables == {"h": {}}
+    for name, (clean, corrupted) in found.robustness["h"].generators.items():
+        assert clean.roc_auc.value == area(evaluated.tables["ours"]["raw"].row(name))
+        mine = [image for image in images if image.generator == name]
+        files = [image.path.read_bytes() for image in mine]
+        pixels = [noise.apply(load_image(data).pixels, 0, hashlib.sha256(data).hexdigest()) for data in files]
+        detector = Detector.load(head_folder)
+        before, after = (np.array([v.probability for v in detector.detect(each)]) for each in (files, pixels))
+        labels = np.array([image.label for image in mine])
+        assert corrupted.accuracy.value == ((after >= head.config.threshold) == labels).mean()
+        assert corrupted.roc_auc.value == pytest.approx(roc_auc_score(labels, after))
+        assert corrupted.flipped.value == ((after >= head.config.threshold) != (before >= head.config.threshold)).mean()
+        assert corrupted.delta_roc_auc.value == pytest.approx(corrupted.roc_auc.value - clean.roc_auc.value)
+
+
+def test_a_set_of_its_own_chooses_the_thresholds(head, head_folder, images, cache, tmp_path):
+    apart = read_images(write_set(tmp_path, {"train": 4}))
+    options = {"cache": cache, "families": {}, "jobs": 1, "resamples": 0}
+    found = evaluate_heads({"h": head}, images, ["raw"], calibration=apart, **options)
+    assert found.calibration_hash == manifest_hash(apart)
+    table = found.tables["h"]["raw"]
+    assert (table.thresholds_from, table.thresholds_real) == ("calibration", 4)
+    real = [image.path for image in apart if image.label == 0]
+    highest = max(verdict.probability for verdict in Detector.load(head_folder).detect(real))
+    assert table.thresholds["far_5"] == pytest.approx(highest)
+    with pytest.raises(ManifestError, match="also in the calibration set, as are 1 other images"):
+        evaluate_heads({"h": head}, images, ["raw"], calibration=[*apart, *images[:2]], **options)
+
+
+def test_a_file_that_is_listed_twice_counts_twice(head, images, cache):
+    options = {"cache": cache, "families": {}, "jobs": 1, "resamples": 0}
+    table = evaluate_heads({"h": head}, [*images, images[0]], ["raw"], **options).tables["h"]["raw"]
+    assert sum(row.n_ai + row.n_real for row in table.rows) == len(images) + 1
 
 
 def test_heads_that_do_not_share_their_features_are_refused(head, images, tmp_path):
@@ -174,7 +256,7 @@ def test_sizes_are_equalised_for_each_generator(head, tmp_path):
     found = evaluate_heads(
         {"h": sharpness}, images, ["raw", "format"], cache=tmp_path, families={}, jobs=1, resamples=0
     )
-    raw, aligned = (found.tables["h"][protocol].row("g").roc_auc for protocol in ("raw", "format"))
+    raw, aligned = (area(found.tables["h"][protocol].row("g")) for protocol in ("raw", "format"))
     assert raw in (0.0, 1.0)
     assert 0.15 < aligned < 0.85
 

@@ -1,32 +1,28 @@
-"""Evaluation of heads on a labelled set, generator by generator, under the alignment protocols."""
+"""Evaluation of heads on a labelled set, generator by generator, under the alignment protocols and corruptions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from cinemae.data import (
-    EvaluationTable,
-    LabelledImage,
-    Protocol,
-    evaluate_scores,
-    fit_sizes,
-    manifest_hash,
-    short_sides,
-)
-from cinemae.data.metrics import markdown_line, markdown_number
+from cinemae.corruptions import Corruption, Tier, select
+from cinemae.data import LabelledImage, ManifestError, Protocol, manifest_hash
 from cinemae.data.seeding import seeded_digest
 from cinemae.detector import Detector
-from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, collect
+from cinemae.features.collect import ExtractorConfig, Variant
+from cinemae.features.variants import Measured, Meter, Progress
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.loading import build_extractor
 from cinemae.mae.select import PrecisionChoice
+from cinemae.metrics import EvaluationTable, Scored, evaluate_scores
+from cinemae.metrics.robustness import RobustnessTable, robustness
+from cinemae.metrics.tables import markdown_figure, markdown_line
 from cinemae.verdict import Precision
-
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 class Evaluation(BaseModel):
@@ -34,37 +30,65 @@ class Evaluation(BaseModel):
 
     Attributes:
         manifest_hash: Of the evaluated images.
+        calibration_hash: Of the set that chose the thresholds of 1 and 5 % false alarms; None if the
+            evaluated images did.
         precision: Type of the MAEs' arithmetic.
         refused: Images that could not be read, with the reason.
         tables: By head, then by protocol.
+        robustness: By head; empty if no corruption was asked for.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     manifest_hash: str
+    calibration_hash: str | None = None
     precision: Precision
     refused: tuple[str, ...]
     tables: dict[str, dict[str, EvaluationTable]]
+    robustness: dict[str, RobustnessTable] = {}
 
     def to_markdown(self) -> str:
-        """Return the summary and all tables in Markdown, a heading each."""
+        """Return the summary and the main tables in Markdown, a heading each."""
         parts = [f"### Mean ROC-AUC [95 %]\n\n{self.summary()}"]
-        for head, by_protocol in self.tables.items():
-            for protocol, table in by_protocol.items():
-                parts.append(f"### {head}, {protocol}, threshold {table.threshold:.3f}\n\n{table.to_markdown()}")
+        for head, corrupted in self.robustness.items():
+            title = f"### {head}, {corrupted.protocol}, mean ROC-AUC after corruption, change [95 %]"
+            text = f"{corrupted.images} images; the change is against the same images as they were."
+            parts.append(f"{title}\n\n{text}\n\n{corrupted.to_markdown()}")
+        for head, protocol, table in self._each():
+            parts.append(f"### {head}, {protocol}, threshold {table.threshold:.3f}\n\n{table.to_markdown()}")
+        return "\n\n".join(parts)
+
+    def details_markdown(self) -> str:
+        """Return the other tables in Markdown: operating points, calibration, abstention, each corruption."""
+        parts = []
+        for head, protocol, table in self._each():
+            parts.append(f"### {head}, {protocol}, in detail\n\n{table.details_markdown()}")
+        for head, corrupted in self.robustness.items():
+            parts.append(f"### {head}, {corrupted.protocol}, corruptions in detail\n\n{corrupted.details_markdown()}")
         return "\n\n".join(parts)
 
     def summary(self) -> str:
         """Return a Markdown table of the families' mean ROC-AUC, a line for each head and protocol."""
         lines: list[str] = []
+        for head, protocol, table in self._each():
+            if not lines:
+                names = [mean.family for mean in table.means]
+                lines = [markdown_line(["head", "protocol", *names]), markdown_line(["---"] * (2 + len(names)))]
+            areas = [mean.ranking.roc_auc if mean.ranking else None for mean in table.means]
+            lines.append(markdown_line([head, protocol, *(markdown_figure(area, interval=True) for area in areas)]))
+        return "\n".join(lines) + "\n"
+
+    def _each(self) -> Iterable[tuple[str, str, EvaluationTable]]:
         for head, by_protocol in self.tables.items():
             for protocol, table in by_protocol.items():
-                if not lines:
-                    names = [mean.family for mean in table.means]
-                    lines = [markdown_line(["head", "protocol", *names]), markdown_line(["---"] * (2 + len(names)))]
-                cells = [markdown_number(mean.roc_auc, mean.roc_auc_interval) for mean in table.means]
-                lines.append(markdown_line([head, protocol, *cells]))
-        return "\n".join(lines) + "\n"
+                yield head, protocol, table
+
+
+@dataclass(frozen=True)
+class _Bootstrap:
+    families: Mapping[str, Sequence[str]]
+    resamples: int
+    seed: int
 
 
 def evaluate_heads(
@@ -74,6 +98,10 @@ def evaluate_heads(
     *,
     cache: Path,
     families: Mapping[str, Sequence[str]],
+    calibration: Sequence[LabelledImage] = (),
+    tiers: Sequence[Tier] = (),
+    corruptions: Sequence[Corruption] = (),
+    tier_protocol: Protocol = "format",
     precision: PrecisionChoice = "auto",
     device: str | None = None,
     seed: int = 0,
@@ -89,9 +117,14 @@ def evaluate_heads(
         protocols: Alignment protocols.
         cache: Folder of the feature cache.
         families: Generators to average over, by name of the mean.
+        calibration: Labelled images whose real ones choose the thresholds of 1 and 5 % false alarms;
+            none to choose them on the evaluated real images.
+        tiers: Tiers of corruptions to measure, each with a mean.
+        corruptions: Further corruptions to measure.
+        tier_protocol: Alignment before the corruptions.
         precision: Arithmetic of the MAEs.
         device: Where they run.
-        seed: Seed of alignment and bootstrap.
+        seed: Seed of alignment, corruptions and bootstrap.
         resamples: Bootstrap resamples.
         jobs: Worker processes.
         progress: Wraps the iteration over images.
@@ -99,7 +132,86 @@ def evaluate_heads(
     Raises:
         HeadError: If the heads differ in features or MAEs, or an MAE is no longer the one they were
             trained on.
+        ManifestError: If an image is in the calibration set as well.
     """
+    _check_disjoint(images, calibration)
+    extractor = _extractor_of(heads, device, precision)
+    meter = Meter(extractor, cache, jobs, progress)
+    plain = [Variant(protocol=protocol, seed=seed) for protocol in protocols]
+    corrupted: list[Variant] = []
+    if tiers or corruptions:
+        clean = Variant(protocol=tier_protocol, seed=seed)
+        corrupted = [clean.model_copy(update={"corruption": each}) for each in (None, *select(tiers, corruptions))]
+    measured = meter.measure(images, [*plain, *corrupted])
+    apart = meter.measure(calibration, plain, real_only=True) if calibration else None
+    bootstrap = _Bootstrap(families, resamples, seed)
+    return Evaluation(
+        manifest_hash=manifest_hash(images),
+        calibration_hash=manifest_hash(calibration) if calibration else None,
+        precision=extractor.precision,
+        refused=tuple(dict.fromkeys([*measured.refused, *(apart.refused if apart else ())])),
+        tables={
+            name: {str(variant.protocol): _table(head, variant, measured, apart, bootstrap) for variant in plain}
+            for name, head in heads.items()
+        },
+        robustness={
+            name: _robustness(head, corrupted, measured, tiers, bootstrap) for name, head in heads.items() if corrupted
+        },
+    )
+
+
+def _table(
+    head: FusionHead, variant: Variant, measured: Measured, apart: Measured | None, bootstrap: _Bootstrap
+) -> EvaluationTable:
+    calibration = None
+    if apart is not None:
+        calibration = head.probabilities(apart.features(variant, apart.known([variant])))
+    return evaluate_scores(
+        _scored(head, variant, measured, measured.known([variant])),
+        head.config.threshold,
+        band=head.config.band,
+        calibration=calibration,
+        families=bootstrap.families,
+        resamples=bootstrap.resamples,
+        seed=bootstrap.seed,
+    )
+
+
+def _robustness(
+    head: FusionHead, variants: Sequence[Variant], measured: Measured, tiers: Sequence[Tier], bootstrap: _Bootstrap
+) -> RobustnessTable:
+    clean, *others = variants
+    numbers = measured.known(variants)
+    return robustness(
+        _scored(head, clean, measured, numbers),
+        {v.corruption: head.probabilities(measured.features(v, numbers)) for v in others if v.corruption},
+        head.config.threshold,
+        head.config.band,
+        protocol=clean.protocol,
+        families=bootstrap.families,
+        tiers=tiers,
+        resamples=bootstrap.resamples,
+        seed=bootstrap.seed,
+    )
+
+
+def _scored(head: FusionHead, variant: Variant, measured: Measured, numbers: NDArray[np.intp]) -> Scored:
+    images = [measured.images[number] for number in numbers]
+    return Scored(
+        head.probabilities(measured.features(variant, numbers)),
+        [image.label for image in images],
+        [image.generator for image in images],
+        [image.source for image in images],
+    )
+
+
+def _check_disjoint(images: Sequence[LabelledImage], calibration: Sequence[LabelledImage]) -> None:
+    shared = sorted({image.path for image in images} & {image.path for image in calibration})
+    if shared:
+        raise ManifestError(f"{shared[0]}: also in the calibration set, as are {len(shared) - 1} other images")
+
+
+def _extractor_of(heads: Mapping[str, FusionHead], device: str | None, precision: PrecisionChoice) -> ExtractorConfig:
     any_head = next(iter(heads.values()))
     first = any_head.config
     for name, head in heads.items():
@@ -107,36 +219,7 @@ def evaluate_heads(
             raise HeadError(f"{name}: heads evaluated together must share features and MAEs")
     built = build_extractor({**first.backbone_names}, first.spec, device=device, precision=precision)
     Detector(built, any_head)  # fails before anything is measured, and filed, under the fingerprint of another MAE
-    extractor = ExtractorConfig.of(built, first.backbone_names)
-    equalisers = fit_sizes(*short_sides(images)) if set(protocols) - {"raw"} else {}
-    tables: dict[str, dict[str, EvaluationTable]] = {name: {} for name in heads}
-    refused: dict[str, None] = {}
-    for protocol in protocols:
-        variant = Variant(protocol=protocol, seed=seed)
-        work = [Job(i, variant, None if protocol == "raw" else equalisers.get(i.generator)) for i in images]
-        measured = collect(work, extractor, cache, workers=jobs, progress=progress)
-        refused |= dict.fromkeys(measured.refused)
-        for name, head in heads.items():
-            tables[name][protocol] = _table(head, measured, families, seed, resamples)
-    return Evaluation(
-        manifest_hash=manifest_hash(images), precision=extractor.precision, refused=tuple(refused), tables=tables
-    )
-
-
-def _table(
-    head: FusionHead, measured: Collected, families: Mapping[str, Sequence[str]], seed: int, resamples: int
-) -> EvaluationTable:
-    images = [job.image for job in measured.jobs]
-    return evaluate_scores(
-        head.probabilities(measured.features),
-        measured.labels,
-        [image.generator for image in images],
-        [image.source for image in images],
-        head.config.threshold,
-        resamples=resamples,
-        seed=seed,
-        families=families,
-    )
+    return ExtractorConfig.of(built, first.backbone_names)
 
 
 def sample_images(images: Sequence[LabelledImage], limit: int, seed: int) -> list[LabelledImage]:

@@ -43,8 +43,11 @@ def test_prints_a_table_for_each_protocol_and_writes_both_files(bench, head_fold
         assert f"### {head_folder}, {protocol}, threshold" in result.stdout
         assert [(row.generator, row.n_ai, row.n_real) for row in table.rows] == [("toygen", 4, 4)]
         assert [mean.family for mean in table.means] == ["all"]
-    assert tables["raw"].row("toygen").roc_auc > 0.9
-    assert (tmp_path / "e" / "evaluation.md").read_text().strip() == result.stdout.strip()
+    assert tables["raw"].row("toygen").ranking.roc_auc.value > 0.9
+    main, details = (tmp_path / "e" / "evaluation.md").read_text().split("## Details")
+    assert main.strip() == result.stdout.strip()
+    assert details.count("#### Operating points") == 3
+    assert evaluation.robustness == {}
     assert result.stderr.count("broken.png") == 1
     assert "refused: " in result.stderr
 
@@ -64,6 +67,30 @@ def test_protocols_families_and_several_heads(bench, head, head_folder, cache, t
     assert "mean of web** (0 of 1)" in result.stdout
 
 
+def test_tiers_and_corruptions(bench, head_folder, cache, tmp_path):
+    result = run(
+        bench, "--model", head_folder, "--protocol", "format", "--tiers", "clean", "--corruption", "jpeg:50",
+        "--corruption", "rescale", "--resamples", 20, "--cache", cache, "--jobs", 1, "--out", tmp_path,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert f"### {head_folder}, format, mean ROC-AUC after corruption" in result.stdout
+    table = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_text()).robustness[str(head_folder)]
+    rows = [row.corruption for row in table.means["all"]]
+    assert rows == ["clean", "jpeg:50", "rescale:0.75", "rescale:0.5"]
+    assert result.stderr.count("broken.png") == 1
+
+
+def test_thresholds_from_a_calibration_set(bench, head_folder, cache, tmp_path):
+    apart = write_set(tmp_path / "apart", {"train": 4})
+    options = (bench, "--model", head_folder, "--protocol", "format", "--cache", cache, "--jobs", 1)
+    result = run(*options, "--resamples", 0, "--calibration", apart, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "chosen on the 4 real images of the calibration set" in (tmp_path / "evaluation.md").read_text()
+    result = run(*options, "--calibration", bench)
+    assert result.exit_code == 2
+    assert "also in the calibration set" in result.stderr
+
+
 def test_the_same_command_gives_the_same_text(bench, head_folder, cache):
     options = (bench, "--model", head_folder, "--cache", cache, "--jobs", 1, "--resamples", 20, "--protocol", "history")
     assert run(*options).stdout == run(*options).stdout != ""
@@ -71,7 +98,14 @@ def test_the_same_command_gives_the_same_text(bench, head_folder, cache):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(("--protocol", "sepia"), "sepia"), (("--model", "nowhere"), "nowhere"), (("--precision", "f8"), "f8")],
+    [
+        (("--protocol", "sepia"), "sepia"),
+        (("--model", "nowhere"), "nowhere"),
+        (("--precision", "f8"), "f8"),
+        (("--tiers", "web,soft"), "soft"),
+        (("--corruption", "sepia"), "sepia"),
+        (("--corruption", "jpeg:0"), "from 1 to 100"),
+    ],
 )
 def test_what_is_wrong_is_named(bench, head_folder, tmp_path, arguments, message):
     given = () if "--model" in arguments else ("--model", head_folder)

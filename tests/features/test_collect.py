@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from cinemae.corruptions import Corruption
 from cinemae.data import (
     AlignParams,
     AugmentConfig,
@@ -28,6 +29,7 @@ from toys import MILD, SCALES, SMALL_VIT, extractor_from, pink, save_small, smal
 
 ONE = {"fine": SCALES["fine"].model_copy(update={"crops": 1})}
 RAW = Variant()
+JPEG = Corruption(name="jpeg", severity=50)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +127,11 @@ def test_variants_differ_and_each_has_its_own_place_in_the_cache(config, images,
         Variant(protocol="augment", seed=1),
         Variant(protocol="augment", augment=MILD),
         Variant(protocol="pseudo"),
+        Variant(corruption=JPEG),
+        Variant(protocol="format", corruption=JPEG),
+        Variant(corruption=Corruption(name="jpeg", severity=30)),
+        Variant(corruption=Corruption(name="noise", severity=2)),
+        Variant(corruption=Corruption(name="noise", severity=2), seed=1),
     ]
     jobs = [Job(image, variant) for variant in variants] + [Job(image, variants[3], SizeEqualiser.fit([80], [40]))]
     measured = collect(jobs, config, tmp_path / "cache", workers=1)
@@ -143,6 +150,29 @@ def test_settings_that_a_variant_does_not_use_leave_its_place_in_the_cache():
         plain = Variant(protocol=protocol)
         for name, value in used.items():
             assert plain.model_copy(update={name: value}).digest() != plain.digest()
+
+
+@pytest.mark.parametrize(
+    ("variant", "digest"),
+    [
+        (Variant(), "ac24624c69f1fd00"),
+        (Variant(seed=3), "b8a8259fe17492e4"),
+        (Variant(protocol="format"), "ca577653f816986c"),
+        (Variant(protocol="history", number=2), "97a32a767c2f9adc"),
+        (Variant(protocol="augment", seed=1), "1570d89dc28e36ed"),
+        (Variant(protocol="pseudo"), "031146b62f03b62c"),
+    ],
+)
+def test_what_was_measured_before_there_were_corruptions_keeps_its_place(variant, digest):
+    assert variant.digest() == digest
+    assert variant.model_copy(update={"corruption": JPEG}).digest() != digest
+
+
+def test_a_corruption_comes_after_the_alignment_with_the_variant_s_seed():
+    pixels, noise = pink(1, 80), Corruption(name="noise", severity=5)
+    plain = Variant(protocol="format", seed=3)
+    corrupted = plain.model_copy(update={"corruption": noise}).apply(pixels, "k", 48)
+    assert np.array_equal(corrupted, noise.apply(plain.apply(pixels, "k", 48), 3, "k"))
 
 
 def test_the_file_s_name_and_place_do_not_matter(config, images, tmp_path):

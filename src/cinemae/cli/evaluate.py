@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cinemae.cli.manners import require_packages
 from cinemae.cli.options import Device, Precision, PrecisionName
 from cinemae.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from cinemae.corruptions import Corruption, Tier
 
 
 class ProtocolName(StrEnum):
@@ -32,6 +35,21 @@ def evaluate(
         int | None, typer.Option(min=2, help="At most this many images of each generator and class, drawn by seed.")
     ] = None,
     protocol: Annotated[list[ProtocolName] | None, typer.Option(help="May be repeated; default: all three.")] = None,
+    tiers: Annotated[
+        str, typer.Option(help="Also after corruptions: tiers of clean, web and hard, with commas between.")
+    ] = "",
+    corruption: Annotated[
+        list[str] | None,
+        typer.Option(help="Also after this one: jpeg:50, or jpeg for all its severities; may be repeated."),
+    ] = None,
+    tier_protocol: Annotated[
+        ProtocolName, typer.Option(help="Alignment before the corruptions.")
+    ] = ProtocolName.FORMAT,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Another labelled set, whose real images choose the thresholds of 1 and 5 % false alarms."),
+    ] = None,
+    calibration_root: Annotated[Path | None, typer.Option(help="Root of that set, if it is a manifest.")] = None,
     families: Annotated[
         Path | None, typer.Option(help="JSON file: name of a mean -> generators. Default: the mean of all.")
     ] = None,
@@ -41,10 +59,14 @@ def evaluate(
     device: Device = None,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples of the 95 % intervals.")] = 1000,
     jobs: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of alignment and bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of alignment, corruptions and bootstrap.")] = 0,
 ) -> None:
-    """Print accuracy (with its fake/real split), balanced accuracy, ROC-AUC and AP per generator."""
+    """Print accuracy (with its fake/real split), balanced accuracy, ROC-AUC and AP per generator.
+
+    With --out also operating points, detection at few false alarms, calibration and abstention.
+    """
     require_packages("train", "sklearn")
+    chosen, further = _corruptions(tiers, corruption or [])
     from cinemae.data import read_images
     from cinemae.evaluation import evaluate_heads, sample_images
     from cinemae.fusion.head import FusionHead
@@ -62,6 +84,10 @@ def evaluate(
             images,
             [p.value for p in protocol or list(ProtocolName)],
             cache=cache,
+            calibration=read_images(calibration, root=calibration_root) if calibration else [],
+            tiers=chosen,
+            corruptions=further,
+            tier_protocol=tier_protocol.value,
             families=json.loads(families.read_text()) if families else {"all": names},
             precision=precision.value,
             device=device,
@@ -76,4 +102,17 @@ def evaluate(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n")
-        (out / "evaluation.md").write_text(evaluation.to_markdown() + "\n")
+        text = f"{evaluation.to_markdown()}\n\n## Details\n\n{evaluation.details_markdown()}"
+        (out / "evaluation.md").write_text(text)
+
+
+def _corruptions(tiers: str, corruptions: list[str]) -> tuple[list[Tier], list[Corruption]]:
+    from cinemae.corruptions import CorruptionError, parse_corruption, parse_tiers
+
+    hint = "--tiers"
+    try:
+        chosen = parse_tiers(tiers)
+        hint = "--corruption"
+        return chosen, [each for text in corruptions for each in parse_corruption(text)]
+    except CorruptionError as error:
+        raise typer.BadParameter(str(error), param_hint=hint) from error

@@ -1,8 +1,7 @@
-"""Labelled image sets, alignment and augmentation drawn alike for both classes, and evaluation metrics."""
+"""Labelled image sets, and alignment and augmentation drawn alike for both classes."""
 
 from cinemae.data.equalise import AlignParams, AugmentConfig, Protocol, align, augment, rng_for
 from cinemae.data.manifest import LabelledImage, ManifestError, manifest_hash, read_images, read_photos
-from cinemae.data.metrics import EvaluationTable, GeneratorRow, MeanRow, evaluate_scores
 from cinemae.data.pseudo import PseudoConfig, WindowConfig, pseudo_fake, training_window
 from cinemae.data.sizes import SizeEqualiser, fit_sizes, short_sides
 from cinemae.data.split import split_by_source
@@ -10,18 +9,14 @@ from cinemae.data.split import split_by_source
 __all__ = [
     "AlignParams",
     "AugmentConfig",
-    "EvaluationTable",
-    "GeneratorRow",
     "LabelledImage",
     "ManifestError",
-    "MeanRow",
     "Protocol",
     "PseudoConfig",
     "SizeEqualiser",
     "WindowConfig",
     "align",
     "augment",
-    "evaluate_scores",
     "fit_sizes",
     "manifest_hash",
     "pseudo_fake",

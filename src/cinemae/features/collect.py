@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from cinemae.corruptions import Corruption
 from cinemae.data import (
     AlignParams,
     AugmentConfig,
@@ -54,6 +55,7 @@ class Variant(BaseModel):
         window: Settings of the training window.
         augment: Settings of the augmentation.
         pseudo: Settings of the traces.
+        corruption: What happens to the image after that; None for nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,15 +67,22 @@ class Variant(BaseModel):
     window: WindowConfig = WindowConfig()
     augment: AugmentConfig = AugmentConfig()
     pseudo: PseudoConfig = PseudoConfig()
+    corruption: Corruption | None = None
 
     def digest(self) -> str:
         """Return a short hash of what this variant depends on; other variants' settings don't count."""
         settings = {"augment": {"window", "augment"}, "pseudo": {"window", "augment", "pseudo"}, "raw": set()}
         used = {"protocol", "number", "seed"} | settings.get(self.protocol, {"align"})
+        if self.corruption is not None:  # what was measured before there were any is still found
+            used |= {"corruption"}
         return hashlib.sha256(self.model_dump_json(include=used).encode()).hexdigest()[:16]
 
     def apply(self, pixels: NDArray[np.uint8], key: str, max_side: int | None) -> NDArray[np.uint8]:
         """Return the variant of an image; ``key`` names the image, so that its draws are its own."""
+        pixels = self._prepared(pixels, key, max_side)
+        return pixels if self.corruption is None else self.corruption.apply(pixels, self.seed, key)
+
+    def _prepared(self, pixels: NDArray[np.uint8], key: str, max_side: int | None) -> NDArray[np.uint8]:
         if self.protocol != "augment" and self.protocol != "pseudo":
             rng = rng_for(self.seed, f"{key}/{self.protocol}/{self.number}")
             return align(pixels, self.protocol, rng, self.align, max_side=max_side)
