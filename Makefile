@@ -43,9 +43,14 @@ lint: $(TEST)/installed
 types: $(TEST)/installed
 	$(TEST)/bin/mypy
 
+# The page is tested in a real Chromium: the one that is there, or one that the script gets.
+$(TEST)/browser: $(TEST)/installed scripts/browser.sh
+	sh scripts/browser.sh $(TEST)/bin/python > $@.new
+	@mv $@.new $@
+
 # Two workers with one torch thread each: more threads than cores make small networks slower.
-unit: $(TEST)/installed
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(TEST)/bin/python -m pytest -n 2 --dist loadfile
+unit: $(TEST)/installed $(TEST)/browser
+	CINEMAE_BROWSER="$$(cat $(TEST)/browser)" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(TEST)/bin/python -m pytest -n 2 --dist loadfile
 
 bench: $(BENCH)/installed
 	OMP_WAIT_POLICY=PASSIVE $(BENCH)/bin/python -m benchmarks.perf --out performance

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -39,7 +43,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if not line.startswith("make ")])
+ENDLESS = "cinemae serve"
+ENDING = [line for line in commands() if not line.startswith(("make ", ENDLESS))]
+
+
+@pytest.mark.parametrize("line", ENDING)
 def test_a_command_runs(line: str, desk: Path) -> None:
     assert shlex.split(line)[0] == "cinemae"
     shell = f"{shlex.quote(sys.executable)} -m {line}"
@@ -51,6 +59,44 @@ def test_a_command_runs(line: str, desk: Path) -> None:
         assert all(verdict.probability is not None for verdict in verdicts)
     if "--map" in line:
         assert len(list((desk / "maps").glob("*.png"))) == 4
+    if "scan summary" in line:
+        assert "2" in done.stdout
+
+
+def test_the_service_serves(desk: Path) -> None:
+    (line,) = {line for line in commands() if line.startswith(ENDLESS)}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # The port of the README may be taken here; everything else is as it stands there.
+    command = [sys.executable, "-m", *shlex.split(line), "--port", str(port)]
+    server = subprocess.Popen(command, cwd=desk, stderr=subprocess.DEVNULL)
+    try:
+        page = patiently(f"http://127.0.0.1:{port}/", server)
+        assert page.status_code == 200
+        assert "cinemae" in page.text
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/v1/detect",
+            files={"file": ("a.jpg", (desk / "photo.jpg").read_bytes())},
+            timeout=60,
+        )
+        assert answer.json()["results"][0]["verdict"]["probability"] is not None
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        server.kill()
+
+
+def patiently(url: str, server: subprocess.Popen[bytes]) -> httpx.Response:
+    """Get a page of a service that is about to start."""
+    end = time.monotonic() + 120
+    while True:
+        assert server.poll() is None, "the service has ended"
+        assert time.monotonic() < end
+        try:
+            return httpx.get(url)
+        except httpx.TransportError:
+            time.sleep(0.2)
 
 
 def test_the_python_example_runs(desk: Path) -> None:

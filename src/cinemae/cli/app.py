@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cinemae.cli.audit import audit
 from cinemae.cli.detect import detect
 from cinemae.cli.evaluate import evaluate
 from cinemae.cli.export import export
@@ -15,6 +16,8 @@ from cinemae.cli.fit_noise import fit_noise
 from cinemae.cli.manners import Commands
 from cinemae.cli.models import models
 from cinemae.cli.pretrain import pretrain
+from cinemae.cli.scan import app as scan
+from cinemae.cli.serve import app as serve
 from cinemae.cli.train import train
 
 app = typer.Typer(
@@ -24,8 +27,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # a bug shows a plain traceback, fit for a report
 )
-for command in (detect, models, train, evaluate, pretrain, fit_noise, export):
+for command in (detect, models, train, evaluate, audit, pretrain, fit_noise, export):
     app.command()(command)
+app.add_typer(scan, name="scan")
+app.add_typer(serve, name="serve")
 
 
 def _print_version(wanted: bool) -> None:
