@@ -7,12 +7,13 @@ TEST := .venv-test
 BENCH := .venv-bench
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test lint types unit bench build clean
+.PHONY: help demo test lint types unit bench bench-scan bench-serve fuzz build clean
 
 help:
 	@echo "make demo   install cinemae into $(DEMO) and run it on samples/"
 	@echo "make test   install it with the developers' tools into $(TEST); lint, types, all tests"
 	@echo "make bench  measure speed, memory, start-up and size into performance/ (long)"
+	@echo "make bench-scan, bench-serve, fuzz  measure a scan, load the service, mutate files (minutes each)"
 	@echo "make build  build the wheel and the source archive into dist/"
 	@echo "make clean  remove what the other targets made"
 
@@ -54,6 +55,15 @@ unit: $(TEST)/installed $(TEST)/browser
 
 bench: $(BENCH)/installed
 	OMP_WAIT_POLICY=PASSIVE $(BENCH)/bin/python -m benchmarks.perf --out performance
+
+bench-scan: $(BENCH)/installed
+	OMP_WAIT_POLICY=PASSIVE $(BENCH)/bin/python -m benchmarks.scan --out scan-benchmark.json
+
+bench-serve: $(BENCH)/installed
+	OMP_WAIT_POLICY=PASSIVE $(BENCH)/bin/python -m benchmarks.load_serve --clients 64 --minutes 10 --out load.json
+
+fuzz: $(BENCH)/installed
+	$(BENCH)/bin/python -m benchmarks.fuzz_decoder --count 10000 --seed 0
 
 build: $(TEST)/installed
 	$(TEST)/bin/python -m build
