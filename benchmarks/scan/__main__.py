@@ -29,7 +29,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="benchmarks.scan", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("scan-benchmark.json"), help="JSON file of the results")
-    parser.add_argument("--images", type=int, default=160, help="JPEG files of the rates")
+    parser.add_argument("--images", type=int, default=128, help="JPEG files of the rates")
     parser.add_argument("--rounds", type=int, default=3, help="rounds")
     parser.add_argument("--memory", nargs="+", type=int, default=[1000, 50_000], metavar="N", help="sizes of the sets")
     parser.add_argument("--listed", type=int, default=50_000, help="files that are listed and planned")
