@@ -1,4 +1,4 @@
-"""Whole scans from S3 into S3, through a server that fails: killed, run again, and the table is that of a local scan."""
+"""Whole scans from S3 into S3, through faults and kills: the table is that of a local scan."""
 
 from __future__ import annotations
 
