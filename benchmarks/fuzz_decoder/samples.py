@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,15 @@ def sound_files() -> dict[str, bytes]:
             "avif": _encode(image, "AVIF", speed=10),
             "avif-meta": _encode(alpha, "AVIF", speed=10, **meta),
             "avif-animation": _without_times(_animation(image, "AVIF", speed=10)),
+        }
+    if find_spec("pillow_heif"):  # the extra
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        files |= {
+            "heic": _encode(image, "HEIF", quality=80),
+            "heic-meta": _encode(alpha, "HEIF", quality=80, **meta),
+            "heic-images": _animation(image, "HEIF", quality=80),
         }
     return files
 

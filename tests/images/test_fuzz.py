@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_mutated_files_give_an_image_or_an_error_that_names_them(tmp_path: Path)
 def test_the_sound_files_are_sound_and_of_every_format(files: dict[str, bytes]) -> None:
     loaded = {name: load_image(data) for name, data in files.items()}
     assert {"JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF"} <= {one.facts.format for one in loaded.values()}
+    assert ("heic" in files) == bool(find_spec("pillow_heif"))
     assert loaded["gif-animation"].facts.frames == loaded["webp-animation"].facts.frames == 3
 
 

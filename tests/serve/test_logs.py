@@ -15,7 +15,7 @@ def record(**extra: object) -> logging.LogRecord:
 
 
 def test_a_line_has_time_level_message_and_what_was_added():
-    line = JsonFormatter().format(record(status=200, place=None))
+    line = JsonFormatter().format(record(status=200, place=None, _mark_of_a_library=7))
     assert "\n" not in line
     said = json.loads(line)
     assert said.pop("time").endswith("+00:00")

@@ -24,7 +24,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        # Names with an underscore in front are other libraries' marks on every record.
+        line |= {name: value for name, value in vars(record).items() if name not in _PLAIN and name[0] != "_"}
         if record.exc_info and record.exc_info[1] is not None:
             line |= {"error": type(record.exc_info[1]).__name__, "frames": frames_of(record.exc_info[1])}
         return json.dumps(line, default=str)
