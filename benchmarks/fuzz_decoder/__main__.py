@@ -4,7 +4,8 @@
 
 Every file must give an image or an error that names it: no crash of the process, no other exception,
 no more than ``--limit`` seconds of processor time (five times as many by the clock), no more memory
-than ``--memory``. Prints JSON, and ends with status 1 if there is a defect. File N of a seed is always
+than ``--memory``. Images may be as large as the service allows: larger sound ones honestly take longer.
+Prints JSON, and ends with status 1 if there is a defect. File N of a seed is always
 the same bytes.
 """
 
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
+from .child import PIXELS
 from .harness import Tally, fuzz
 from .mutations import damaged
 from .samples import sound_files
@@ -33,6 +35,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="decoding processes (1)")
     parser.add_argument("--limit", type=float, default=2.0, help="most seconds for a file (2)")
     parser.add_argument("--memory", type=int, default=2048, help="most MB of address space for decoding (2048)")
+    parser.add_argument("--max-pixels", type=int, default=PIXELS, help="most pixels of an image (64000000)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write the files with a defect there")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the JSON there too")
     return parser.parse_args(arguments)
@@ -46,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     def share(first: int) -> Tally:
         tally = Tally()
         numbers = range(first, options.count, options.jobs)
-        for outcome, replaced in fuzz(numbers, seed=options.seed, seconds=options.limit, memory=options.memory << 20):
+        limits = {"seconds": options.limit, "memory": options.memory << 20, "pixels": options.max_pixels}
+        for outcome, replaced in fuzz(numbers, seed=options.seed, **limits):
             tally.add(outcome)
             tally.restarts += replaced
         return tally

@@ -8,18 +8,21 @@ import resource
 import sys
 import time
 
-from cinemae.images import ImageError, load_image
+from cinemae.images import ImageError, ImageLimits, load_image
 
 from .mutations import damaged
 from .samples import sound_files
 
+PIXELS = 64_000_000  # what the service allows unless told otherwise
 
-def main(seed: int, memory: int) -> None:
+
+def main(seed: int, memory: int, pixels: int = PIXELS) -> None:
     """Decode files of this seed until standard input ends.
 
     Args:
         seed: Seed of the run.
         memory: Most bytes of address space that decoding may add to what the process has by now.
+        pixels: Most pixels of an image.
     """
     faulthandler.enable()
     files = sound_files()
@@ -33,16 +36,16 @@ def main(seed: int, memory: int) -> None:
         kind, data = damaged(files, seed, number)
         print(json.dumps({"begin": number, "kind": kind, "bytes": len(data)}), flush=True)
         start = time.perf_counter()
-        outcome = decode(data, f"file-{number}")
+        outcome = decode(data, f"file-{number}", pixels)
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(json.dumps({"end": number, "outcome": outcome, "seconds": seconds, "peak_kb": peak}), flush=True)
 
 
-def decode(data: bytes, name: str) -> str:
+def decode(data: bytes, name: str, pixels: int = PIXELS) -> str:
     """Return ``image``, the class of the refusal, or what should never happen, after ``defect:``."""
     try:
-        loaded = load_image(data, name=name)
+        loaded = load_image(data, name=name, limits=ImageLimits(max_pixels=pixels))
     except ImageError as error:
         named = error.name == name and str(error).startswith(f"{name}: ") and bool(error.reason)
         return type(error).__name__ if named else f"defect: {type(error).__name__} that doesn't name the input"
@@ -59,4 +62,4 @@ def _address_space() -> int:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:]))

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .child import PIXELS
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 5
 START_SECONDS = 120.0  # until a child has made its sound files, on a busy machine
@@ -81,10 +83,11 @@ class Child:
     Args:
         seed: Seed of the run.
         memory: Most bytes of address space that decoding may take.
+        pixels: Most pixels of an image.
     """
 
-    def __init__(self, seed: int, memory: int) -> None:
-        command = [sys.executable, "-m", f"{__package__}.child", str(seed), str(memory)]
+    def __init__(self, seed: int, memory: int, pixels: int = PIXELS) -> None:
+        command = [sys.executable, "-m", f"{__package__}.child", str(seed), str(memory), str(pixels)]
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
@@ -166,7 +169,9 @@ class Child:
         return self.errors.read().decode(errors="replace")[-1500:]
 
 
-def fuzz(numbers: Iterable[int], *, seed: int, seconds: float, memory: int) -> Iterator[tuple[Outcome, bool]]:
+def fuzz(
+    numbers: Iterable[int], *, seed: int, seconds: float, memory: int, pixels: int = PIXELS
+) -> Iterator[tuple[Outcome, bool]]:
     """Decode files in a child that is replaced when it dies or hangs.
 
     A file whose time was up gets a second try alone.
@@ -176,11 +181,12 @@ def fuzz(numbers: Iterable[int], *, seed: int, seconds: float, memory: int) -> I
         seed: Seed of the run.
         seconds: Most time for one file, as in :meth:`Child.decode`.
         memory: Most bytes of address space that decoding may take.
+        pixels: Most pixels of an image.
 
     Yields:
         What became of each file, and whether a child had to be replaced for it.
     """
-    child = Child(seed, memory)
+    child = Child(seed, memory, pixels)
     try:
         for number in numbers:
             outcome = child.decode(number, seconds)
@@ -188,9 +194,9 @@ def fuzz(numbers: Iterable[int], *, seed: int, seconds: float, memory: int) -> I
             if replaced:
                 child.close()
                 if "hang" in outcome.outcome:
-                    with Child(seed, memory) as alone:
+                    with Child(seed, memory, pixels) as alone:
                         outcome = alone.decode(number, seconds)
-                child = Child(seed, memory)
+                child = Child(seed, memory, pixels)
             yield outcome, replaced
     finally:
         child.close()
