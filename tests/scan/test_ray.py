@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import json
 import os
 import re
 import signal
@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ import pyarrow.dataset
 import pytest
 
 from cinemae.scan.child import WORKER
-from cinemae.scan.config import ScanConfig, ScanError, ScanOptions
+from cinemae.scan.config import ScanConfig, ScanOptions
 from cinemae.scan.folder import ScanFolder
 from cinemae.scan.parts import Job
 from cinemae.scan.plan import Planned, write_plan
-from cinemae.scan.progress import Quiet
 from cinemae.scan.ray import MOST_BLOCKS, SHARES, PartScorer, blocks_of, run_ray, sent
 from cinemae.scan.rows import Row
 from cinemae.scan.run import scan
@@ -123,7 +122,51 @@ def wait_for(what: Callable[[], Any], seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-class Killer(Quiet):
+@contextmanager
+def driven(**told: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a driver; what it prints is read with :func:`said_by`. Killed at the end if it still runs."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "ray_driver.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(PYTHONPATH=paths),
+    ) as driver:
+        assert driver.stdin is not None
+        driver.stdin.write(json.dumps(told))
+        driver.stdin.close()
+        driver.stdin = None
+        try:
+            yield driver
+        finally:
+            driver.kill()
+
+
+def said_by(driver: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    """Yield what a driver says, until it ends.
+
+    All is said before Ray disconnects; its native code has been seen to crash then, which is no fault of
+    what is tested here.
+    """
+    assert driver.stdout is not None
+    for line in driver.stdout:
+        if line.startswith("{"):  # else it is Ray's word on a machine that was lost
+            yield json.loads(line)
+    assert driver.wait() in (0, -signal.SIGSEGV, -signal.SIGABRT)
+
+
+def run_driven(job: Job, numbers: Iterable[int], cluster: Any, workers: int | None = None) -> Any:
+    """Run the engine in a driver; returns what it said, and what it wrote on standard error."""
+    told = {"job": job.model_dump(mode="json"), "numbers": list(numbers), "workers": workers}
+    with driven(**told, address=cluster.address) as driver:
+        said = list(said_by(driver))
+        assert driver.stderr is not None
+        return said, driver.stderr.read()
+
+
+class Killer:
     """Kills a worker's child once a fifth of the rows is there, and a raylet at two fifths."""
 
     def __init__(self, word: str, raylet: int) -> None:
@@ -145,20 +188,19 @@ def test_node_and_worker_killed_and_the_table_is_the_local_engines(cluster, many
     word = str(tmp_path / "mine")  # tells this test's worker processes from others
     raylet = cluster.add_node(num_cpus=1).all_processes["raylet"][0].process
     killer = Killer(word, raylet.pid)
-    totals = scan(
-        str(many),
-        str(tmp_path / "out"),
-        options_of(many, quick),
-        engine="ray",
-        address=cluster.address,
-        progress=killer,
-        command=(*POISONED, word),
-    )
+    out, options, command = tmp_path / "out", options_of(many, quick), (*POISONED, word)
+    told = {"source": str(many), "out": str(out), "options": options.model_dump(mode="json"), "command": command}
+    with driven(**told, address=cluster.address) as driver:
+        for said in said_by(driver):
+            assert set(said) == {"rows"}, said
+            killer.scored(said["rows"])
+    assert len(ScanFolder(str(out)).finished()) == 102
+    totals = scan(str(many), str(out), options, jobs=1, command=command)  # finds everything there, and counts
     assert (killer.steps, killer.children) == ([], 3)  # both were killed, the raylet with a worker at work
     assert raylet.wait(10) == -signal.SIGKILL
     assert (totals.parts, totals.items, totals.refused) == (102, INPUTS, 102)
     assert killer.rows == INPUTS
-    rows = table(tmp_path / "out")
+    rows = table(out)
     assert len(rows) == INPUTS
     assert sum(row["error_type"] == "CrashedError" for row in rows.values()) == 2
     assert rows == local_table(many, tmp_path / "local", quick, POISONED)
@@ -168,36 +210,31 @@ def test_node_and_worker_killed_and_the_table_is_the_local_engines(cluster, many
 def test_driver_killed_and_run_again(cluster, many, quick, tmp_path):
     word, out = str(tmp_path / "mine"), tmp_path / "out"
     options = options_of(many, quick, limit=800)
-    code = (
-        "import sys\nfrom cinemae.scan.config import ScanOptions\nfrom cinemae.scan.run import scan\n"
-        "source, out, options, address, *command = sys.argv[1:]\n"
-        "options = ScanOptions.model_validate_json(options)\n"
-        "scan(source, out, options, engine='ray', address=address, command=command)\n"
-    )
-    arguments = [str(many), str(out), options.model_dump_json(), cluster.address, *POISONED, word]
-    paths = os.pathsep.join(path for path in sys.path if path)
-    with subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment(PYTHONPATH=paths)) as driver:
+    command = (*POISONED, word)
+    told = {"source": str(many), "out": str(out), "options": options.model_dump(mode="json"), "command": command}
+    with driven(**told, address=cluster.address) as driver:
         wait_for(lambda: len(list((out / "parts").glob("part-*.parquet"))) >= 3)
         driver.kill()
     wait_for(lambda: not processes_with(word))
     before = {path: path.stat().st_mtime_ns for path in (out / "parts").glob("part-*.parquet")}
     assert 3 <= len(before) < 16
-    again = {"engine": "ray", "address": cluster.address, "command": (*POISONED, word)}
-    totals = scan(str(many), str(out), options, **again)
+    with driven(**told, address=cluster.address) as driver:
+        assert not [said for said in said_by(driver) if "error" in said]
+    assert len(ScanFolder(str(out)).finished()) == 16
+    totals = scan(str(many), str(out), options, jobs=1, command=command)  # finds everything there, and counts
     assert (totals.parts, totals.items) == (16, 800)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     rows = table(out)
     assert sorted(rows) == sorted(item.id for item in list_items(str(many), since=None, limit=800))
-    assert scan(str(many), str(out), options, **again) == totals
+    assert scan(str(many), str(out), options, engine="ray", address=cluster.address, command=command) == totals
 
 
-def test_a_model_that_does_not_load_on_a_node_ends_the_scan(cluster, job_of, tmp_path, capfd):
+def test_a_model_that_does_not_load_on_a_node_ends_the_scan(cluster, job_of, tmp_path):
     job = job_of(settings=DetectorSettings(model=str(tmp_path), device="cpu"))
-    with pytest.raises(ScanError, match=r"^node [0-9.]+: .*not a cinemae head: config.json is missing"):
-        list(run_ray(job, range(10), workers=None, address=cluster.address, watch=lambda count: None))
-    out, err = capfd.readouterr()
+    said, err = run_driven(job, range(10), cluster)
+    assert (len(said), said[0]["kind"]) == (1, "ScanError")
+    assert re.match(r"node [0-9.]+: .*not a cinemae head: config.json is missing", said[0]["error"])
     assert err == ""
-    assert all("(raylet)" in line for line in out.splitlines())  # Ray's word on a task that the end cut off
 
 
 def test_a_node_that_computes_otherwise_ends_the_scan(job_of, quick):
@@ -221,15 +258,12 @@ def test_paths_hold_on_the_nodes_and_secrets_stay_out_of_the_logs(cluster, job_o
     """Ray's processes work in another folder; what they log of the scan is a public matter."""
     monkeypatch.chdir(tmp_path)
     job = job_of(model=quick.load().fingerprint, source=f"s3://key:{SECRET}@bucket/x?secret={SECRET}", out="out")
-    import ray.data  # sets a level of its own
-
-    level = logging.getLogger(ray.data.__name__).level
-    seen: list[int] = []
-    reports = list(run_ray(job, range(3, 10), workers=1, address=cluster.address, watch=seen.append))
-    assert sorted(report.number for report in reports) == list(range(3, 10))
-    assert sum(seen) == 63
+    said, err = run_driven(job, range(3, 10), cluster, workers=1)
+    assert err == ""
+    assert not [words for words in said if "error" in words]
+    assert sorted(words["part"] for words in said if "part" in words) == list(range(3, 10))
+    assert sum(words.get("rows", 0) for words in said) == 63
     assert len(table(tmp_path / "out")) == 63
-    assert logging.getLogger("ray.data").level == level
     assert SECRET not in repr(job) + repr(sent(job, 1))
     for path in Path(cluster.head_node.get_session_dir_path()).rglob("*"):
         if path.is_file():
@@ -239,17 +273,19 @@ def test_paths_hold_on_the_nodes_and_secrets_stay_out_of_the_logs(cluster, job_o
 def test_actors_take_gpus_where_there_are_some(cluster, job_of, quick, tmp_path):
     """The cluster is told of a GPU; what runs on it is tested where there is a real one."""
     node = cluster.add_node(num_cpus=1, num_gpus=1)
-    word, seen = str(tmp_path / "mine"), []
-
-    def watch(count: int) -> None:
-        for pid in processes_with(word):
-            seen.extend(re.findall(rb"CUDA_VISIBLE_DEVICES=(\w*)", Path(f"/proc/{pid}/environ").read_bytes()))
-
+    word, seen, parts = str(tmp_path / "mine"), [], 0
     settings = quick.model_copy(update={"device": None})
     job = job_of(settings=settings, model=quick.load().fingerprint, command=(*POISONED, word))
-    reports = list(run_ray(job, range(4), workers=None, address=cluster.address, watch=watch))
+    told = {"job": job.model_dump(mode="json"), "numbers": list(range(4)), "workers": None}
+    with driven(**told, address=cluster.address) as driver:
+        for said in said_by(driver):
+            parts += "part" in said
+            for pid in processes_with(word):
+                with suppress(OSError):  # it has just ended
+                    environ = Path(f"/proc/{pid}/environ").read_bytes()
+                    seen.extend(re.findall(rb"CUDA_VISIBLE_DEVICES=(\w*)", environ))
     cluster.remove_node(node)
-    assert len(reports) == 4
+    assert parts == 4
     assert set(seen) == {b"0"}  # one actor, on the one node with a GPU
 
 
