@@ -41,8 +41,8 @@ def run(config: ServeConfig, host: str, port: int) -> None:
         SystemExit: With status 2 if a worker can't start, or nothing can listen at this address; the log says why.
         KeyFileError: If the API keys can't be read.
     """
+    KeyRing(config.keys, os.environ.get(ENVIRONMENT))  # wrong keys are told before anything else is done
     configure(config.log_level)
-    KeyRing(config.keys, os.environ.get(ENVIRONMENT))  # wrong keys are told before a model is loaded
     os.environ[CONFIG] = config.model_dump_json()
     # uvicorn raises the signal again when all is done; a service that was told to stop has not failed.
     for number in (signal.SIGTERM, signal.SIGINT):
