@@ -21,6 +21,7 @@ from toys import SMALL_CONV, SMALL_VIT, pink
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS.parent))
 
+from benchmarks.pages import write_docs  # noqa: E402
 from benchmarks.perf import acceptance, flops, markdown, processes, references, vit  # noqa: E402
 from benchmarks.perf.results import Entry, Group, Machine, MemoryPoint, Report  # noqa: E402
 from benchmarks.perf.rounds import PEAK, Contender, measure, spread  # noqa: E402
@@ -190,10 +191,10 @@ def test_only_absurd_regressions_are_reported(speed, cold, growth, broken):
 
 def test_the_tables_take_their_place_in_the_page(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{markdown.START}\nstale\n{markdown.END}\nafter\n")
+    page.write_text("before\n<!-- performance:start -->\nstale\n<!-- performance:end -->\nafter\n")
     tables = markdown.to_markdown(report_of(2, 0.5, 1))
     for _ in range(2):
-        markdown.write_docs(tables, page)
+        write_docs(page, performance=tables)
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
@@ -201,7 +202,7 @@ def test_the_tables_take_their_place_in_the_page(tmp_path):
     assert text.count(tables.strip()) == 1
     page.write_text("no marks")
     with pytest.raises(ValueError, match="performance:start"):
-        markdown.write_docs(tables, page)
+        write_docs(page, performance=tables)
 
 
 def test_the_quick_benchmark_runs_and_finds_nothing_absurd(tmp_path):

@@ -14,9 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
+from benchmarks.pages import write_docs  # noqa: E402
 from benchmarks.perf.results import Machine, Spread  # noqa: E402
 from benchmarks.scan import memory, rates  # noqa: E402
-from benchmarks.scan.markdown import projection_table, to_markdown, write_docs  # noqa: E402
+from benchmarks.scan.markdown import projection_table, to_markdown  # noqa: E402
 from benchmarks.scan.pictures import write_crops, write_mixed  # noqa: E402
 from benchmarks.scan.projection import Assumptions, project  # noqa: E402
 from benchmarks.scan.results import Costs, MemoryPoint, Rate, ScanReport  # noqa: E402

@@ -32,7 +32,7 @@ def knowledge() -> clients.Knowledge:
 
 def test_a_real_service_under_load(head_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{command.START}\nold\n{command.END}\nafter\n")
+    page.write_text("before\n<!-- load:start -->\nold\n<!-- load:end -->\nafter\n")
     arguments = ["--clients", "8", "--minutes", "0.06", "--offline", "0.2", "--images", "8", "--sides", "96", "160"]
     arguments += ["--model", str(head_folder), "--read-timeout", "1", "--max-body", "1"]
     out = ["--out", str(tmp_path / "load.json"), "--write-docs", str(page)]

@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import write_docs
 from benchmarks.perf.machine import describe_machine
 
 from cinemae.settings import DetectorSettings
@@ -32,7 +33,6 @@ from .server import Server
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
-START, END = "<!-- load:start -->", "<!-- load:end -->"
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     for line in [*report.examples, *report.complaints]:
         print(line, file=sys.stderr)
     if options.write_docs:
-        write_docs(table, options.write_docs)
+        write_docs(options.write_docs, load=table)
     return 0 if report.sound else 1
 
 
@@ -134,19 +134,6 @@ def serve_arguments(options: argparse.Namespace) -> list[str]:
     arguments = ["--device", "cpu", "--workers", str(options.workers), "--max-body", str(options.max_body)]
     arguments += ["--read-timeout", f"{options.read_timeout:g}"]
     return arguments + (["--model", options.model] if options.model else [])
-
-
-def write_docs(table: str, page: Path) -> None:
-    """Put the table between the page's two marks.
-
-    Raises:
-        ValueError: If the page has no such marks.
-    """
-    text = page.read_text()
-    if START not in text or END not in text:
-        raise ValueError(f"{page}: no {START} ... {END}")
-    before, after = text.split(START)[0], text.split(END)[1]
-    page.write_text(f"{before}{START}\n\n{table.strip()}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -45,11 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for and return the exit status."""
     options = parse(arguments)
     if options.write_docs:
-        from .markdown import write_docs
+        from benchmarks.pages import write_docs
 
         tables, picture = (options.out / "performance.md").read_text(), options.write_docs.with_suffix(".png")
         shutil.copy(options.out / "performance.png", picture)
-        write_docs(f"![Speed relative to each group's baseline]({picture.name})\n\n{tables}", options.write_docs)
+        drawn = f"![Speed relative to each group's baseline]({picture.name})"
+        write_docs(options.write_docs, performance=f"{drawn}\n\n{tables}")
         return 0
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory(prefix="cinemae-bench-") as folder:

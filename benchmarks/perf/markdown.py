@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from .results import Group, Machine, Report, Spread
 from .rounds import PEAK
-
-START, END = "<!-- performance:start -->", "<!-- performance:end -->"
 
 
 def to_markdown(report: Report) -> str:
@@ -29,19 +25,6 @@ def to_markdown(report: Report) -> str:
         ]
         parts.append(_section("installed size", _table(["what", "MB", "largest parts"], rows)))
     return "\n\n".join(parts) + "\n"
-
-
-def write_docs(tables: str, page: Path) -> None:
-    """Put the tables between the page's two marks.
-
-    Raises:
-        ValueError: If the page has no such marks.
-    """
-    text = page.read_text()
-    if START not in text or END not in text:
-        raise ValueError(f"{page}: no {START} ... {END}")
-    before, after = text.split(START)[0], text.split(END)[1]
-    page.write_text(f"{before}{START}\n\n{tables.strip()}\n\n{END}{after}")
 
 
 def _machine(machine: Machine, report: Report) -> str:

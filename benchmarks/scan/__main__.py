@@ -16,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .markdown import projection_table, to_markdown, write_docs
+from benchmarks.pages import write_docs
+
+from .markdown import projection_table, to_markdown
 from .projection import Assumptions, project
 from .results import ScanReport
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.perf.results import Spread
 
 from .projection import REQUESTS_A_PART, Assumptions, Projection
@@ -57,21 +55,6 @@ def projection_table(found: Projection, given: Assumptions) -> str:
         ["`--dedupe` adds", f"{found.dedupe_hours:,.0f} h", f"on the driver, at {given.driver_gbit:g} Gbit/s or less"],
     ]
     return _table(["", "", "how"], rows)
-
-
-def write_docs(page: Path, **sections: str) -> None:
-    """Put each text between the page's marks ``<!-- name:start -->`` and ``<!-- name:end -->``.
-
-    Raises:
-        ValueError: If the page lacks a mark.
-    """
-    text = page.read_text()
-    for name, section in sections.items():
-        start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-        if start not in text or end not in text:
-            raise ValueError(f"{page}: no {start} ... {end}")
-        text = f"{text.split(start)[0]}{start}\n\n{section.strip()}\n\n{end}{text.split(end)[1]}"
-    page.write_text(text)
 
 
 def _rates(report: ScanReport) -> str:

@@ -96,6 +96,7 @@ class Detector:
         device: str | None = None,
         precision: PrecisionChoice = "auto",
         jobs: int | None = None,
+        threads: int | None = None,
         accurate: bool = False,
         limits: ImageLimits | None = None,
         threshold: float | None = None,
@@ -111,6 +112,7 @@ class Detector:
                 the scores bear (:func:`cinemae.mae.select.resolve_precision`).
             jobs: Images scored at the same time; None takes one a core, for the most images a
                 second. 1 gives all cores to one image after the other, for the quickest answer.
+            threads: Cores that it computes on, if it is on a CPU; None takes all.
             accurate: Four rounds of masks at the semantic scale, not one.
             limits: What an image must keep to.
             threshold: Replaces the head's threshold and switches its abstention band off.
@@ -129,7 +131,7 @@ class Detector:
         if backbone is not None:
             names["semantic"] = backbone
         spec = FeatureSpec(scales=default_scales()) if head is None else head.config.spec
-        extractor = build_extractor(names, spec, device=device, precision=precision, jobs=jobs)
+        extractor = build_extractor(names, spec, device=device, precision=precision, jobs=jobs, threads=threads)
         detector = cls(extractor, head, limits=limits, threshold=threshold, jobs=jobs)
         return detector.with_rounds(ACCURATE_ROUNDS) if accurate else detector
 

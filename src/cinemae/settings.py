@@ -19,6 +19,7 @@ class DetectorSettings(BaseModel):
         device: ``cpu`` or ``cuda``; None takes CUDA if it is there.
         precision: Arithmetic of the MAEs.
         jobs: Images scored at the same time; None takes one a core.
+        threads: Cores that it computes on, if it is on a CPU; None takes all.
         accurate: Four rounds of semantic masks, not one.
         threshold: Replaces the head's threshold and switches its abstention band off.
         max_pixels: Most pixels that an image's header may declare.
@@ -32,6 +33,7 @@ class DetectorSettings(BaseModel):
     device: str | None = None
     precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
     jobs: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     accurate: bool = False
     threshold: float | None = Field(default=None, gt=0, lt=1)
     max_pixels: int = Field(default=100_000_000, ge=1)
@@ -55,6 +57,7 @@ class DetectorSettings(BaseModel):
             device=self.device,
             precision=self.precision,
             jobs=self.jobs,
+            threads=self.threads,
             accurate=self.accurate,
             limits=ImageLimits(max_pixels=self.max_pixels, max_bytes=self.max_bytes),
             threshold=self.threshold,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 
-from cinemae.scan.cluster import Size, connected, size_of
+from cinemae.scan.cluster import LOGGERS, Size, _quiet, connected, size_of
 from cinemae.scan.config import ScanError
 
 
@@ -43,3 +44,12 @@ def test_no_room_for_an_actor():
         size_of([node(0)], None, None)
     with pytest.raises(ScanError, match="no node of the Ray cluster has 9 cores"):
         size_of([node(8), node(8)], 9, None)
+
+
+def test_ray_is_quiet_and_its_loggers_are_put_back():
+    import ray.data  # noqa: F401 - sets levels of its own
+
+    before = [logging.getLogger(name).level for name in LOGGERS]
+    with _quiet():
+        assert {logging.getLogger(name).level for name in LOGGERS} == {logging.ERROR}
+    assert [logging.getLogger(name).level for name in LOGGERS] == before != [logging.ERROR] * len(LOGGERS)

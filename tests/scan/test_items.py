@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cinemae.scan.items import Item, ItemError, ListingError, MissingItemError, UniqueIds, printable, sample
+from cinemae.naming import printable
+from cinemae.scan.items import Item, ItemError, ListingError, MissingItemError, UniqueIds, sample
 
 
 def items(count: int) -> list[Item]:

@@ -129,7 +129,7 @@ def test_jobs_are_the_cores_that_are_used(quick, pictures):
         "detector = load(Setup.model_validate_json(sys.argv[1]))\n"
         "print(json.dumps([b.runtime.threads for b in detector.extractor.backbones.values()]))"
     )
-    setup = setup_of(quick, threads=1).model_dump_json()
+    setup = setup_of(quick.model_copy(update={"threads": 1})).model_dump_json()
     done = subprocess.run([sys.executable, "-c", code, setup], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [1]
 

@@ -21,6 +21,7 @@ from typing import Literal
 
 from cinemae.cli.download import DownloadError, download
 from cinemae.images import IMAGE_SUFFIXES, ImageLimits
+from cinemae.naming import printable
 
 STDIN = "-"
 _MOST = ImageLimits().max_bytes + 1  # enough for the decoder to see that it is too much
@@ -123,11 +124,6 @@ def open_inputs(inputs: Iterable[Input]) -> Iterator[str | NamedBytes]:
             yield _unprintable(item.name)
         else:
             yield item.name
-
-
-def printable(name: str) -> str:
-    r"""Return a name that can be written as UTF-8: what is no text in a file name becomes ``\udcff``."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _unprintable(name: str) -> NamedBytes:

@@ -9,7 +9,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from cinemae.cli.manners import INTERRUPTED, CommandsWithDefault, require_device, require_packages
-from cinemae.cli.options import Device, Precision, PrecisionName
+from cinemae.cli.options import (
+    Accurate,
+    Backbone,
+    Device,
+    Jobs,
+    MaxPixels,
+    Model,
+    Precision,
+    PrecisionName,
+    Threshold,
+    check_threshold,
+)
 
 app = typer.Typer(cls=CommandsWithDefault, no_args_is_help=True)
 
@@ -44,9 +55,7 @@ def run(
         int | None,
         typer.Option(min=1, help="Worker processes; default: one for 8 cores here, what there is room for on Ray."),
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Images that a worker scores at the same time; default: one a core.")
-    ] = None,
+    jobs: Jobs = None,
     address: Annotated[str | None, typer.Option(help="Of a running Ray cluster; default: one is started here.")] = None,
     since: Annotated[
         str | None,
@@ -63,28 +72,21 @@ def run(
     maps: Annotated[bool, typer.Option("--maps", help="Store the likelihood map of each image.")] = False,
     part_size: Annotated[int, typer.Option(min=1, max=100_000, help="Inputs of a part.")] = 512,
     timeout: Annotated[float, typer.Option(help="Seconds for one image; one that hangs is an error.")] = 60.0,
-    threshold: Annotated[
-        float | None, typer.Option(help="Decision threshold, 0 to 1; replaces the head's and its abstention band.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Folder or hub id of another head.")] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="Another MAE for the semantic scale; see `cinemae models`.")
-    ] = None,
+    threshold: Threshold = None,
+    model: Model = None,
+    backbone: Backbone = None,
     device: Device = None,
     precision: Precision = PrecisionName.AUTO,
-    accurate: Annotated[
-        bool, typer.Option("--accurate", help="Four rounds of masks, not one: slower, less noise.")
-    ] = False,
+    accurate: Accurate = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the masks and of --sample.")] = 0,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse images of more pixels.")] = 100_000_000,
+    max_pixels: MaxPixels = 100_000_000,
     max_bytes: Annotated[int, typer.Option(min=1, help="Refuse files of more bytes.")] = 1 << 30,
 ) -> None:
     """Score every input of a source once; run it again and it goes on with what is missing.
 
     Exit status: 0 all inputs were scored, 1 some were refused, 2 usage, 130 interrupted.
     """
-    if threshold is not None and not 0 < threshold < 1:
-        raise typer.BadParameter(f"{threshold} does not lie between 0 and 1", param_hint="--threshold")
+    check_threshold(threshold)
     if sample is not None and not 0 < sample <= 1:
         raise typer.BadParameter(f"{sample} does not lie between 0 and 1", param_hint="--sample")
     if timeout <= 0:

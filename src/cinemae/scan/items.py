@@ -138,11 +138,6 @@ def sample(items: Iterable[Item], fraction: float, *, seed: int = 0) -> Iterator
     return (item for item in items if item.reason is not None or _hash(f"{seed}\n{item.id}") < below)
 
 
-def printable(name: str) -> str:
-    r"""Return a name that can be written as UTF-8: what is no text in a file name becomes ``\udcff``."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 

@@ -23,7 +23,6 @@ class Setup(BaseModel):
         maps: Whether likelihood maps are wanted.
         timeout: Seconds that decoding and scoring of one image may take. The sender ends a process that takes
             longer; should the sender be gone, the process ends itself after twice that.
-        threads: Cores that it computes on, if it is on a CPU; None takes all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,7 +32,6 @@ class Setup(BaseModel):
     seed: int = 0
     maps: bool = False
     timeout: float = Field(default=60.0, gt=0)
-    threads: int | None = Field(default=None, ge=1)
 
 
 class Task(BaseModel):

@@ -55,12 +55,11 @@ class Job(BaseModel):
 def make_setup(options: ScanOptions, source: str, jobs: int | None, timeout: float) -> Setup:
     """Return what a worker of a scan is told first; it computes on as many cores as it has jobs."""
     return Setup(
-        settings=options.settings.model_copy(update={"jobs": jobs}),
+        settings=options.settings.model_copy(update={"jobs": jobs, "threads": jobs}),
         source=source,
         seed=options.seed,
         maps=options.maps,
         timeout=timeout,
-        threads=jobs,
     )
 
 

@@ -197,14 +197,9 @@ def load(setup: Setup) -> Detector:
     Raises:
         ValueError: If it has no semantic scale and maps are wanted.
     """
-    from cinemae.mae.openvino_runtime import OpenVINORuntime
-
     detector = setup.settings.load()
     if setup.maps and "semantic" not in detector.extractor.spec.scales:
         raise ValueError("this model has no semantic scale to store maps of")
-    for backbone in detector.extractor.backbones.values():
-        if setup.threads is not None and isinstance(backbone.runtime, OpenVINORuntime):
-            backbone.runtime.threads = setup.threads  # graphs are compiled when they are first needed
     return detector
 
 

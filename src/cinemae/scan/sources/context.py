@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cinemae.scan.items import Item, printable
+from cinemae.naming import printable
+from cinemae.scan.items import Item
 from cinemae.scan.sources.access import Access
 
 SHARDS = (".tar",)

@@ -8,7 +8,8 @@ from itertools import chain, islice
 from pathlib import PurePosixPath
 
 from cinemae.images import IMAGE_SUFFIXES
-from cinemae.scan.items import Item, UniqueIds, printable
+from cinemae.naming import printable
+from cinemae.scan.items import Item, UniqueIds
 from cinemae.scan.items import sample as keep_share
 from cinemae.scan.sources.access import LIST_MARK, Access
 from cinemae.scan.sources.context import COMPRESSED, LISTS, SHARDS, TABLES, Context, problem

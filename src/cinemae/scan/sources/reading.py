@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from cinemae.scan.items import Item, ItemError, ListingError, MissingItemError, OversizedItemError, printable
+from cinemae.naming import printable
+from cinemae.scan.items import Item, ItemError, ListingError, MissingItemError, OversizedItemError
 from cinemae.scan.sources.access import Access
 from cinemae.scan.sources.cells import Cells
 from cinemae.scan.sources.lists import decode_line

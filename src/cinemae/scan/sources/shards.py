@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from cinemae.images import IMAGE_SUFFIXES
-from cinemae.scan.items import Item, printable
+from cinemae.naming import printable
+from cinemae.scan.items import Item
 from cinemae.scan.sources.context import problem
 from cinemae.scan.storage import Storage, StorageError
 

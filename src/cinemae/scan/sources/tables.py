@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cinemae.scan.items import Item, printable
+from cinemae.naming import printable
+from cinemae.scan.items import Item
 from cinemae.scan.sources.cells import open_table
 from cinemae.scan.sources.context import Context, problem
 from cinemae.scan.sources.references import Cell, resolve

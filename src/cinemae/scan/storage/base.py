@@ -236,3 +236,29 @@ class Pieces(io.RawIOBase):
         view[:size] = self._storage.read(self._path, self._at, size, limit=size) if size else b""
         self._at += size
         return size
+
+
+class ReadOnlyStorage(Storage):
+    """Storage that nothing is written to: it isn't known whether a half written file could be seen there.
+
+    Attributes:
+        why: What is said to who tries.
+    """
+
+    why: str
+
+    def write_atomically(self, path: str, data: bytes) -> None:
+        """Fail.
+
+        Raises:
+            StorageError: Always.
+        """
+        raise StorageError(self.place(path), self.why)
+
+    def remove(self, path: str) -> None:
+        """Fail.
+
+        Raises:
+            StorageError: Always.
+        """
+        raise StorageError(self.place(path), self.why)

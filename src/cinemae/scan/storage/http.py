@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import aiohttp
 import fsspec
 from fsspec.asyn import sync
 
-from cinemae.scan.storage.base import MOST_BYTES, Entry, MissingError, Storage, StorageError, TooLargeError
+from cinemae.scan.storage.base import MOST_BYTES, Entry, MissingError, ReadOnlyStorage, StorageError, TooLargeError
 from cinemae.scan.storage.retry import TRIES, with_tries
 from cinemae.scan.storage.uris import Address
 
@@ -33,8 +33,10 @@ class _Answer(NamedTuple):
     modified: float | None
 
 
-class HttpStorage(Storage):
+class HttpStorage(ReadOnlyStorage):
     """A file that a web server has."""
+
+    why = "HTTP is only read from"
 
     def __init__(self, address: Address, *, read_timeout: float = READ_TIMEOUT, tries: int = TRIES) -> None:
         """Prepare; nothing is sent yet.
@@ -77,25 +79,6 @@ class HttpStorage(Storage):
         if size is not None and len(body) < size:
             raise StorageError(self.place(path), f"ends after {len(body):,} of {size:,} bytes")
         return body
-
-    def write_atomically(self, path: str, data: bytes) -> None:
-        """Fail: nothing is written over HTTP.
-
-        Raises:
-            StorageError: Always.
-        """
-        self._refuse(path)
-
-    def remove(self, path: str) -> None:
-        """Fail: nothing is removed over HTTP.
-
-        Raises:
-            StorageError: Always.
-        """
-        self._refuse(path)
-
-    def _refuse(self, path: str) -> NoReturn:
-        raise StorageError(self.place(path), "HTTP is only read from")
 
     def _at(self, path: str) -> Address:
         return self._address.at(f"{self._address.path.rstrip('/')}/{path}") if path else self._address

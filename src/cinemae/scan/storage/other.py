@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import fsspec
 
-from cinemae.scan.storage.base import MOST_BYTES, Entry, Storage, StorageError, TooLargeError
+from cinemae.scan.storage.base import MOST_BYTES, Entry, ReadOnlyStorage, StorageError, TooLargeError
 from cinemae.scan.storage.retry import with_tries
 from cinemae.scan.storage.uris import Address, encode_key
 
@@ -20,8 +20,10 @@ _FINAL = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsErro
 _DATES = ("modified", "last_modified", "LastModified", "mtime", "created")  # each package has its own name for it
 
 
-class OtherStorage(Storage):
+class OtherStorage(ReadOnlyStorage):
     """A folder or file of an fsspec file system."""
+
+    why = "is only read from; write to a local folder, s3:// or gs://"
 
     def __init__(self, address: Address) -> None:
         """Connect.
@@ -68,25 +70,6 @@ class OtherStorage(Storage):
             return data
 
         return self._try(path, work)
-
-    def write_atomically(self, path: str, data: bytes) -> None:
-        """Fail: of most of these stores it isn't known whether a half written file can be seen.
-
-        Raises:
-            StorageError: Always.
-        """
-        self._refuse(path)
-
-    def remove(self, path: str) -> None:
-        """Fail, as nothing is written.
-
-        Raises:
-            StorageError: Always.
-        """
-        self._refuse(path)
-
-    def _refuse(self, path: str) -> NoReturn:
-        raise StorageError(self.place(path), "is only read from; write to a local folder, s3:// or gs://")
 
     def _full(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}" if path else self._root
