@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from cinemae.data import LabelledImage, read_images
+from cinemae.datasets import LabelledImage, read_images
 from cinemae.detector import Detector
 from cinemae.evaluation import sample_images
 from cinemae.images import ImageError, load_image

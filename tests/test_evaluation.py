@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from cinemae.corruptions import Corruption, parse_corruption
-from cinemae.data import LabelledImage, ManifestError, manifest_hash, read_images
+from cinemae.datasets import LabelledImage, ManifestError, manifest_hash, read_images
 from cinemae.detector import Detector
 from cinemae.evaluation import Evaluation, evaluate_heads, sample_images
 from cinemae.fusion.head import FusionHead, HeadError

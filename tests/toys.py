@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cinemae.data import AugmentConfig
+from cinemae.alignment import AugmentConfig
 from cinemae.features.extractor import Backbone, FeatureExtractor
 from cinemae.features.spec import FeatureSpec, ScaleSpec
 from cinemae.fusion.config import BranchConfig, FitConfig

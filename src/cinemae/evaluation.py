@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from cinemae.alignment import Protocol
 from cinemae.corruptions import Corruption, Tier, select
-from cinemae.data import LabelledImage, ManifestError, Protocol, manifest_hash
-from cinemae.data.seeding import seeded_digest
+from cinemae.datasets import LabelledImage, ManifestError, manifest_hash
 from cinemae.detector import Detector
 from cinemae.features.collect import ExtractorConfig, Variant
 from cinemae.features.variants import Measured, Meter, Progress
@@ -22,6 +22,7 @@ from cinemae.mae.select import PrecisionChoice
 from cinemae.metrics import EvaluationTable, Scored, evaluate_scores
 from cinemae.metrics.robustness import RobustnessTable, robustness
 from cinemae.metrics.tables import markdown_figure, markdown_line
+from cinemae.seeding import seeded_digest
 from cinemae.verdict import Precision
 
 
@@ -206,7 +207,7 @@ def _scored(head: FusionHead, variant: Variant, measured: Measured, numbers: NDA
 
 
 def _check_disjoint(images: Sequence[LabelledImage], calibration: Sequence[LabelledImage]) -> None:
-    shared = sorted({image.path for image in images} & {image.path for image in calibration})
+    shared = sorted({image.place for image in images} & {image.place for image in calibration})
     if shared:
         raise ManifestError(f"{shared[0]}: also in the calibration set, as are {len(shared) - 1} other images")
 

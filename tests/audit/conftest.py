@@ -12,7 +12,7 @@ from PIL import Image
 from cinemae.audit import AuditConfig
 from cinemae.audit.facts import Value
 from cinemae.audit.measure import FACTS
-from cinemae.data import LabelledImage, read_images
+from cinemae.datasets import LabelledImage, read_images
 from toys import pink
 
 Save = Callable[[Image.Image, Path, int], object]

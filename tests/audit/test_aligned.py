@@ -5,10 +5,11 @@ import hashlib
 import numpy as np
 import pytest
 
+from cinemae.alignment import SizeEqualiser, align
 from cinemae.audit.aligned import aligned_file, max_side
-from cinemae.data import SizeEqualiser, align, rng_for
 from cinemae.features.collect import Variant
 from cinemae.images import header_size, load_image
+from cinemae.seeding import rng_for
 from pictures import encode, photo
 from toys import pink
 

@@ -3,8 +3,9 @@
 import pytest
 from PIL import Image
 
+from cinemae.alignment import fit_sizes, short_sides
 from cinemae.audit.measure import FACTS, measure_set
-from cinemae.data import fit_sizes, read_images, short_sides
+from cinemae.datasets import read_images
 from toys import pink, write_set
 
 

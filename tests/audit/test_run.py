@@ -4,7 +4,7 @@ import pytest
 
 from cinemae.audit import Audit, AuditConfig, Scores, audit_images, to_markdown
 from cinemae.audit.measure import FACTS
-from cinemae.data import ManifestError
+from cinemae.datasets import ManifestError
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from cinemae.audit.scores import read_scores
-from cinemae.data import LabelledImage, ManifestError
+from cinemae.datasets import LabelledImage, ManifestError
 
 IMAGES = [
     LabelledImage(path=f"here/{name}", name=name, label=0, generator="g", source="s", split="val")

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from cinemae.audit import AuditConfig
 from cinemae.audit.slices import DIVISIONS, QUALITIES, SIZES, bucket, slice_scores
-from cinemae.data import LabelledImage
+from cinemae.datasets import LabelledImage
 
 CONFIG = AuditConfig(resamples=50, few=10)
 

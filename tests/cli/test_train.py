@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cinemae.cli.app import app
-from cinemae.data import read_images
+from cinemae.datasets import read_images
 from cinemae.detector import Detector
 from cinemae.fusion.head import FusionHead
 from toys import FIT, MILD, SCALES

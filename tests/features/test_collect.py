@@ -8,16 +8,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from cinemae.alignment import AlignParams, AugmentConfig, PseudoConfig, SizeEqualiser, WindowConfig
 from cinemae.corruptions import Corruption
-from cinemae.data import (
-    AlignParams,
-    AugmentConfig,
-    LabelledImage,
-    PseudoConfig,
-    SizeEqualiser,
-    WindowConfig,
-    read_images,
-)
+from cinemae.datasets import LabelledImage, read_images
 from cinemae.features.cache import FeatureCache
 from cinemae.features.collect import CACHE_FILE, ExtractorConfig, Job, Variant, collect
 from cinemae.features.spec import FeatureSpec, ScaleSpec

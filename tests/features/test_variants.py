@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cinemae.corruptions import Corruption
-from cinemae.data import LabelledImage, ManifestError, read_images
+from cinemae.datasets import LabelledImage, ManifestError, read_images
 from cinemae.features.collect import ExtractorConfig, Variant
 from cinemae.features.spec import FeatureSpec
 from cinemae.features.variants import Meter

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cinemae.data import manifest_hash, read_images, read_photos, short_sides
+from cinemae.alignment import short_sides
+from cinemae.datasets import manifest_hash, read_images, read_photos
 from cinemae.detector import Detector
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.config import FitConfig

@@ -7,9 +7,10 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from cinemae.data import AlignParams, Protocol, SizeEqualiser, rng_for
-from cinemae.data.equalise import plan_alignment
-from cinemae.data.operations import bounded_factor, crop_limit, crop_side, square_crop
+from cinemae.alignment import AlignParams, Protocol, SizeEqualiser
+from cinemae.alignment.equalise import plan_alignment
+from cinemae.alignment.operations import bounded_factor, crop_limit, crop_side, square_crop
+from cinemae.seeding import rng_for
 
 
 def max_side(short: int, label: int, sha256: str, equaliser: SizeEqualiser, seed: int) -> int:
@@ -35,7 +36,7 @@ def aligned_file(
 ) -> bytes:
     """Return the JPEG whose decoded pixels are the evaluation's aligned image.
 
-    ``cinemae.data.align`` gives these pixels and keeps no file; here the same steps end one earlier.
+    ``cinemae.alignment.align`` gives these pixels and keeps no file; here the same steps end one earlier.
 
     Args:
         pixels: The decoded image, (height, width, 3).

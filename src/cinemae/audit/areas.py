@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinemae.audit.separate import Labels
-from cinemae.data.seeding import rng_for
 from cinemae.metrics import Figure
 from cinemae.metrics.bootstrap import (
     Floats,
@@ -17,6 +16,7 @@ from cinemae.metrics.bootstrap import (
     percentile_interval,
     resampled_counts,
 )
+from cinemae.seeding import rng_for
 
 
 @dataclass(frozen=True)

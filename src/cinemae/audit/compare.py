@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cinemae.alignment import Protocol
 from cinemae.audit.areas import Areas, Resampling, draw_areas, mean_area
 from cinemae.audit.facts import Fact, Group, Value
 from cinemae.audit.measure import FACTS
@@ -32,7 +33,7 @@ from cinemae.audit.separate import (
     make_folds,
     value_order,
 )
-from cinemae.data import LabelledImage, Protocol
+from cinemae.datasets import LabelledImage
 from cinemae.metrics import Figure
 from cinemae.metrics.bootstrap import Floats
 

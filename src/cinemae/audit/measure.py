@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from cinemae.alignment import Protocol, SizeEqualiser
 from cinemae.audit.aligned import aligned_file, max_side
 from cinemae.audit.facts import FILE_FACTS, Value, read_facts
 from cinemae.audit.statistics import STATISTICS, measure
-from cinemae.data import LabelledImage, Protocol, SizeEqualiser
+from cinemae.datasets import LabelledImage
 from cinemae.images import ImageError, ImageLimits, load_image
 from cinemae.mae.runtime import cores
 
@@ -89,7 +90,7 @@ def measure_set(
     Args:
         images: Labelled images.
         protocols: Alignment protocols.
-        equalisers: By generator, for the aligned protocols (:func:`cinemae.data.fit_sizes`).
+        equalisers: By generator, for the aligned protocols (:func:`cinemae.alignment.fit_sizes`).
         seed: Seed of the alignment.
         jobs: Worker processes; None takes one a core, 1 works in this process.
         progress: Wraps the iteration over images.
@@ -118,7 +119,7 @@ def measure_one(task: Task) -> Result | str:
     """Return the facts of the file itself and, by protocol, facts and statistics; or the reason of a refusal."""
     image = task.image
     try:
-        data = image.path.read_bytes()
+        data = image.read()
         own = read_facts(data, image.key)
         pixels = load_image(data, name=image.key).pixels
     except ImageError as error:

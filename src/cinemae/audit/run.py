@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cinemae
+from cinemae.alignment import Protocol, fit_sizes, short_sides
 from cinemae.audit.compare import audit_protocol
 from cinemae.audit.measure import Progress, measure_set
 from cinemae.audit.schema import Audit, AuditConfig, ProtocolAudit, Slice
 from cinemae.audit.scores import Scores
 from cinemae.audit.slices import slice_scores
-from cinemae.data import LabelledImage, ManifestError, Protocol, fit_sizes, manifest_hash, short_sides
+from cinemae.datasets import LabelledImage, ManifestError, manifest_hash
 
 
 def audit_images(

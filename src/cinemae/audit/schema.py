@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cinemae.alignment import Protocol
 from cinemae.audit.facts import Group
 from cinemae.audit.measure import Refusal
-from cinemae.data import Protocol
 from cinemae.metrics import Figure
 from cinemae.metrics.bootstrap import MIN_SOURCES
 

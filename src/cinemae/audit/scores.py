@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
-from cinemae.data import LabelledImage, ManifestError, Protocol
+from cinemae.alignment import Protocol
+from cinemae.datasets import LabelledImage, ManifestError
 
 NAMES = ("name", "path")
 """Columns that may hold the image's name."""
@@ -45,7 +46,7 @@ class Scores:
         known = self.by_protocol.get(protocol)
         if known is None:
             return None
-        found = [known.get(image.key, known.get(str(image.path), math.nan)) for image in images]
+        found = [known.get(image.key, known.get(image.place, math.nan)) for image in images]
         if all(math.isnan(score) for score in found):
             raise ManifestError(
                 f"the scores are of other images: none is called {images[0].key!r}, the first of the set"

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinemae.audit.facts import Fact, Value
-from cinemae.data.seeding import seeded_digest
 from cinemae.metrics.bootstrap import Floats, bootstrap_groups
+from cinemae.seeding import seeded_digest
 
 Labels = NDArray[np.bool_]
 Groups = NDArray[np.intp]

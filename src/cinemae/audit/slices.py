@@ -8,10 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from cinemae.alignment import Protocol
 from cinemae.audit.areas import Resampling, draw_areas, share
 from cinemae.audit.facts import Value
 from cinemae.audit.schema import AuditConfig, Slice
-from cinemae.data import LabelledImage, Protocol
+from cinemae.datasets import LabelledImage
 
 SIZES = (128, 256, 512, 1024)
 """Bounds of the size buckets, short sides in pixels; a bound belongs to the bucket that it opens."""

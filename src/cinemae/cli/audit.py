@@ -48,7 +48,7 @@ def audit(
     """Print how well file facts and content-free statistics tell the labels, and warn where they do."""
     require_packages("train", "sklearn")
     from cinemae.audit import AuditConfig, audit_images, read_scores, to_markdown
-    from cinemae.data import read_images
+    from cinemae.datasets import read_images
     from cinemae.evaluation import sample_images
 
     config = AuditConfig(limit=warn_above, few=few, resamples=resamples, threshold=threshold, seed=seed)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ProtocolName(StrEnum):
-    """Alignment protocols; see ``cinemae.data.equalise``."""
+    """Alignment protocols; see ``cinemae.alignment.equalise``."""
 
     RAW = "raw"
     FORMAT = "format"
@@ -67,7 +67,7 @@ def evaluate(
     """
     require_packages("train", "sklearn")
     chosen, further = _corruptions(tiers, corruption or [])
-    from cinemae.data import read_images
+    from cinemae.datasets import read_images
     from cinemae.evaluation import evaluate_heads, sample_images
     from cinemae.fusion.head import FusionHead
     from cinemae.loading import find_head

@@ -61,7 +61,7 @@ def mendable() -> tuple[type[Exception], ...]:
 
     Their modules are imported only here, once something has failed.
     """
-    from cinemae.data import ManifestError
+    from cinemae.datasets import ManifestError
     from cinemae.features.spec import SpecMismatchError
     from cinemae.fusion.head import HeadError
     from cinemae.images import ImageError

@@ -7,8 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from cinemae.alignment.operations import Codec, Pixels, draw_integer, recode
 from cinemae.corruptions.geometry import LEAST_SIDE, resized
-from cinemae.data.operations import Codec, Pixels, draw_integer, recode
 
 FIRST_QUALITIES = (60, 95)  # of a double JPEG's first one
 SCREENS = (0.6, 1.25)  # by how much a screen scales what it shows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from cinemae.data.operations import Pixels
+from cinemae.alignment.operations import Pixels
 
 LEAST_SIDE = 64
 """No image is brought to a short side below this, in pixels; a smaller one keeps its size."""

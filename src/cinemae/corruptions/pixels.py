@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
-from cinemae.data.operations import Pixels
+from cinemae.alignment.operations import Pixels
 
 _WORDS = ("breaking", "look", "at", "this", "share", "now", "real", "photo", "unbelievable", "today", "news", "@user")
 

@@ -9,9 +9,9 @@ from typing import Literal, Self, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from cinemae.alignment.operations import Pixels
 from cinemae.corruptions import codecs, geometry, pixels
-from cinemae.data.operations import Pixels
-from cinemae.data.seeding import rng_for
+from cinemae.seeding import rng_for
 
 Tier = Literal["clean", "web", "hard"]
 

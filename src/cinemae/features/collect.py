@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from cinemae.corruptions import Corruption
-from cinemae.data import (
+from cinemae.alignment import (
     AlignParams,
     AugmentConfig,
-    LabelledImage,
     Protocol,
     PseudoConfig,
     SizeEqualiser,
@@ -26,14 +24,16 @@ from cinemae.data import (
     align,
     augment,
     pseudo_fake,
-    rng_for,
     training_window,
 )
+from cinemae.corruptions import Corruption
+from cinemae.datasets import LabelledImage
 from cinemae.features.cache import FeatureCache
 from cinemae.features.spec import FeatureSpec
 from cinemae.images import ImageError, header_size, load_image
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.mae.runtime import cores
+from cinemae.seeding import rng_for
 from cinemae.verdict import Precision
 
 if TYPE_CHECKING:
@@ -195,10 +195,10 @@ def _extractor() -> FeatureExtractor:
 def _measure(job: Job) -> tuple[FloatArray, dict[str, FloatArray]] | str:
     """Return the features, and those of their parts that are new by cache key; or the reason of a refusal."""
     try:
-        data = job.image.path.read_bytes()
+        data = job.image.read()
         sha256 = hashlib.sha256(data).hexdigest()
         cache: FeatureCache = _worker["cache"]
-        name = str(job.image.path)
+        name = job.image.place
         size = ""
         if job.equaliser is not None:
             draw = rng_for(job.variant.seed, f"{sha256}/side")

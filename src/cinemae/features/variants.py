@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cinemae.data import LabelledImage, fit_sizes, short_sides
+from cinemae.alignment import fit_sizes, short_sides
+from cinemae.datasets import LabelledImage
 from cinemae.features.collect import ExtractorConfig, Job, Variant, collect
 from cinemae.likelihood.conditional import FloatArray
 

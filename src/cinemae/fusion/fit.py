@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cinemae.data.seeding import seeded_digest
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.calibration import best_threshold, platt, weighted_quantile
 from cinemae.fusion.config import BranchConfig, FitConfig
 from cinemae.fusion.head import FusionHead, HeadConfig, sigmoid
 from cinemae.likelihood.conditional import FloatArray
+from cinemae.seeding import seeded_digest
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

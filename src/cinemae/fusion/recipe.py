@@ -10,25 +10,15 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.data import (
-    AugmentConfig,
-    LabelledImage,
-    PseudoConfig,
-    WindowConfig,
-    fit_sizes,
-    manifest_hash,
-    read_images,
-    read_photos,
-    rng_for,
-    short_sides,
-    split_by_source,
-)
+from cinemae.alignment import AugmentConfig, PseudoConfig, WindowConfig, fit_sizes, short_sides
+from cinemae.datasets import LabelledImage, manifest_hash, read_images, read_photos, split_by_source
 from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, collect
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, ScaleSpec, default_scales
 from cinemae.fusion.config import FitConfig
 from cinemae.fusion.fit import FitReport, fit_head, row_weights
 from cinemae.fusion.head import FusionHead
 from cinemae.mae.select import PrecisionChoice
+from cinemae.seeding import rng_for
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -120,7 +110,7 @@ def train_head(
     reports = {}
     wanted = ("fused", *config.fit.branches) if parts else ("fused",)
     for part in wanted:
-        report = _fit_part(measured, extractor, config, part)
+        report = fit_part(measured, extractor, config, part)
         record = {
             "part": part,
             "manifest_hash": manifest_hash(images + extra),
@@ -143,18 +133,26 @@ def train_head(
     return reports
 
 
-def _fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfig, part: str) -> FitReport:
+def fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfig, part: str) -> FitReport:
+    """Fit the head, or one of its branches alone, on what was measured.
+
+    Args:
+        measured: Features of :func:`training_jobs`.
+        extractor: What measured them.
+        config: Settings.
+        part: ``fused``, or a branch's name.
+    """
     images = [job.image for job in measured.jobs]
     fit = config.fit.model_copy(update={"seed": config.seed})
     sources = np.array([image.source for image in images])
-    unique = list({image.path: image for image in images}.values())
+    unique = list({image.place: image for image in images}.values())
     _, held = split_by_source(unique, config.fit.held_out, config.seed)
-    held_paths = {image.path for image in held}
+    held_places = {image.place for image in held}
     return fit_head(
         measured.features,
         measured.labels,
         row_weights(measured.labels, sources, measured.pseudo, fit),
-        np.array([image.path in held_paths for image in images]),
+        np.array([image.place in held_places for image in images]),
         extractor.spec,
         extractor.fingerprints,
         config.backbones,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cinemae.data.seeding import rng_for
 from cinemae.metrics.bootstrap import MIN_SOURCES, Floats, Interval, bootstrap_groups
 from cinemae.metrics.comparison import Columns, Comparison, Drawn, Rule, mean_of
 from cinemae.metrics.ranking import FALSE_ALARM_RATES, far_threshold
 from cinemae.metrics.schema import EvaluationTable, Figure, GeneratorRow, MeanRow
+from cinemae.seeding import rng_for
 
 
 class Scored:

@@ -2,10 +2,10 @@
 
 In most collections the label can be told from the file: fakes are PNG, real images JPEG; each
 generator has its own size; only the real images were compressed before. Everything here works on
-decoded pixels, draws from an image's own generator (:func:`rng_for`), and makes all its draws
+decoded pixels, draws from an image's own generator (:func:`cinemae.seeding.rng_for`), and makes all its draws
 first, in a fixed number and order, so that neither the class nor the format nor the size can
 influence them. What is left is the size, since a crop can't be larger than its image: pass the
-``max_side`` of a :class:`cinemae.data.sizes.SizeEqualiser` to give the two classes the same sizes.
+``max_side`` of a :class:`cinemae.alignment.sizes.SizeEqualiser` to give the two classes the same sizes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.data.operations import (
+from cinemae.alignment.operations import (
     Codec,
     Factors,
     Filter,
@@ -34,7 +34,6 @@ from cinemae.data.operations import (
     resample_whole,
     square_crop,
 )
-from cinemae.data.seeding import rng_for
 
 __all__ = [
     "AlignParams",
@@ -47,7 +46,6 @@ __all__ = [
     "augment",
     "plan_alignment",
     "plan_augmentation",
-    "rng_for",
 ]
 
 Protocol = Literal["raw", "format", "history"]

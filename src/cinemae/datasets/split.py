@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from cinemae.data.manifest import LabelledImage, ManifestError
-from cinemae.data.seeding import seeded_digest
+from cinemae.datasets.manifest import LabelledImage, ManifestError
+from cinemae.seeding import seeded_digest
 
 Group = Callable[[LabelledImage], str]
 
@@ -56,7 +56,7 @@ def split_by_source(
     for name in large:
         stems = _first_stems(members[name], fraction, seed)
         held.update((name, stem) for stem in stems)
-        taken.update(image.label for image in members[name] if image.path.stem in stems)
+        taken.update(image.label for image in members[name] if image.stem in stems)
     for name in sorted(members.keys() - large, key=lambda name: seeded_digest(seed, name)):
         # Take a group while that brings the classes it touches closer to their quotas.
         after = sum(abs(taken[label] + count - quota[label]) for label, count in counts[name].items())
@@ -68,7 +68,7 @@ def split_by_source(
     out: list[LabelledImage] = []
     for image in images:
         name = group(image)
-        (out if (name, None) in held or (name, image.path.stem) in held else kept).append(image)
+        (out if (name, None) in held or (name, image.stem) in held else kept).append(image)
     for label in totals:
         if not all(any(image.label == label for image in side) for side in (kept, out)):
             raise ManifestError(f"can't hold out {fraction:g} of class {label}: it has {totals[label]} images")
@@ -79,7 +79,7 @@ def _first_stems(items: Sequence[LabelledImage], fraction: float, seed: int) -> 
     """The held-out stems of one group: at least one of each class, never all of a class that has two."""
     chosen: set[str] = set()
     for label in sorted({image.label for image in items}):
-        stems = {image.path.stem for image in items if image.label == label}
+        stems = {image.stem for image in items if image.label == label}
         ordered = sorted(stems, key=lambda stem: seeded_digest(seed, stem))
         wanted = min(max(round(fraction * len(ordered)), 1), len(ordered) - 1)
         # Stems already chosen for the other class count, or pairs would be held out twice as often.

@@ -14,16 +14,16 @@ from pydantic import ValidationError
 from scipy.stats import ks_2samp, kstest
 from skimage import data
 
-from cinemae.data.equalise import (
+from cinemae.alignment.equalise import (
     AlignParams,
     AugmentConfig,
     align,
     augment,
     plan_alignment,
     plan_augmentation,
-    rng_for,
 )
-from cinemae.data.sizes import SizeEqualiser
+from cinemae.alignment.sizes import SizeEqualiser
+from cinemae.seeding import rng_for
 
 Pixels = NDArray[np.uint8]
 GOLDEN = 0.6660814982881352  # the stream must not change between versions: results would
@@ -54,7 +54,7 @@ def test_streams_depend_on_seed_and_key_alone_in_every_process() -> None:
     assert first[0] != rng_for(8, "image").random()
     assert first[0] != rng_for(7, "other").random()
     assert rng_for(1, "1").random() != rng_for(11, "").random()
-    code = "from cinemae.data.equalise import rng_for; print(rng_for(7, 'image').random(3).tolist())"
+    code = "from cinemae.seeding import rng_for; print(rng_for(7, 'image').random(3).tolist())"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == str(first.tolist())
     assert first[0] == GOLDEN

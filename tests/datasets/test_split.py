@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cinemae.data.manifest import LabelledImage
-from cinemae.data.split import split_by_source
+from cinemae.datasets.manifest import LabelledImage
+from cinemae.datasets.split import split_by_source
 
 
 def make(source: str, label: int, count: int, *, stem: str = "") -> list[LabelledImage]:

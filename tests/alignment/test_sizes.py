@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from scipy.stats import ks_2samp
 
-from cinemae.data.manifest import LabelledImage
-from cinemae.data.seeding import rng_for
-from cinemae.data.sizes import SizeEqualiser, fit_sizes, short_sides
+from cinemae.alignment.sizes import SizeEqualiser, fit_sizes, short_sides
+from cinemae.datasets.manifest import LabelledImage
+from cinemae.seeding import rng_for
 
 _RNG = np.random.default_rng(0)
 NATURE = _RNG.integers(200, 600, 1500).tolist()

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.images.decode import IMAGE_SUFFIXES
+from cinemae.images import IMAGE_SUFFIXES, header_size
 
 Split = Literal["train", "val"]
 
@@ -81,6 +81,32 @@ class LabelledImage(BaseModel):
     def key(self) -> str:
         """The name, or the file's own name where the set gave none."""
         return self.name or self.path.name
+
+    @property
+    def place(self) -> str:
+        """Where the bytes are, for messages; no two images of a set share it."""
+        return str(self.path)
+
+    @property
+    def stem(self) -> str:
+        """The key's last part without its suffix: a pair of one content has the same."""
+        return PurePosixPath(self.key).stem
+
+    def read(self) -> bytes:
+        """Read the file's bytes.
+
+        Raises:
+            OSError: If they can't be had.
+        """
+        return self.path.read_bytes()
+
+    def size(self) -> tuple[int, int]:
+        """Return width and height in pixels as the header states them; nothing is decoded.
+
+        Raises:
+            ImageError: If the header can't be read.
+        """
+        return header_size(self.path)
 
 
 def read_images(

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cinemae.data import PseudoConfig, WindowConfig, pseudo_fake, rng_for, training_window
-from cinemae.data.pseudo import _transposed, guided_filter
+from cinemae.alignment import PseudoConfig, WindowConfig, pseudo_fake, training_window
+from cinemae.alignment.pseudo import _transposed, guided_filter
+from cinemae.seeding import rng_for
 from pictures import photo
 
 ONLY_UPSAMPLE = {"upsample": 1.0, "denoise": 0.0, "sharpen": 0.0, "keep": (0.0, 0.0)}

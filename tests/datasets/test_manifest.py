@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemae.data.manifest import LabelledImage, ManifestError, manifest_hash, read_images, read_photos
+from cinemae.datasets.manifest import LabelledImage, ManifestError, manifest_hash, read_images, read_photos
 
 
 def touch(root: Path, *names: str) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.data.operations import Probability
+from cinemae.alignment.operations import Probability
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -18,8 +18,8 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cinemae.data.manifest import LabelledImage, ManifestError
-from cinemae.images import ImageError, header_size
+from cinemae.datasets.manifest import LabelledImage, ManifestError
+from cinemae.images import ImageError
 
 
 class SizeEqualiser(BaseModel):
@@ -117,7 +117,7 @@ def short_sides(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], l
     readable, sides = [], []
     for image in images:
         try:
-            side = min(header_size(image.path))
+            side = min(image.size())
         except ImageError:
             continue
         if side > 0:

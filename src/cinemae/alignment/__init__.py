@@ -1,0 +1,20 @@
+"""What happens to images of both classes alike: alignment, augmentation, equal sizes, and pseudo-fakes."""
+
+from cinemae.alignment.equalise import AlignParams, AugmentConfig, Protocol, align, augment
+from cinemae.alignment.pseudo import PseudoConfig, WindowConfig, pseudo_fake, training_window
+from cinemae.alignment.sizes import SizeEqualiser, fit_sizes, short_sides
+
+__all__ = [
+    "AlignParams",
+    "AugmentConfig",
+    "Protocol",
+    "PseudoConfig",
+    "SizeEqualiser",
+    "WindowConfig",
+    "align",
+    "augment",
+    "fit_sizes",
+    "pseudo_fake",
+    "short_sides",
+    "training_window",
+]
