@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from cinemae.fusion.recipe import TrainConfig
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.conv import ConvMAE
 from cinemae.mae.vit import ViTMAE
@@ -25,14 +24,6 @@ from benchmarks.pages import write_docs  # noqa: E402
 from benchmarks.perf import acceptance, flops, markdown, processes, references, vit  # noqa: E402
 from benchmarks.perf.results import Entry, Group, Machine, MemoryPoint, Report  # noqa: E402
 from benchmarks.perf.rounds import PEAK, Contender, measure, spread  # noqa: E402
-
-
-@pytest.mark.parametrize("path", sorted((BENCHMARKS / "ablations").glob("*.json")), ids=lambda path: path.stem)
-def test_each_ablation_is_a_valid_fit_and_another_one(path):
-    config, plain = TrainConfig.model_validate_json(path.read_text()), TrainConfig()
-    assert config.fit != plain.fit
-    assert config.model_copy(update={"fit": plain.fit}) == plain  # the features, and so the cache, are the same
-    assert path.stem in (BENCHMARKS.parent / "docs" / "experiments.md").read_text()
 
 
 def test_families_do_not_overlap_but_for_their_union():

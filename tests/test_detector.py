@@ -22,7 +22,7 @@ from cinemae.loading import build_extractor
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.select import resolve_precision
 from processes import environment
-from toys import SCALES, extractor_from, pink, save_small, small_conv, small_vit, upsampled
+from toys import SCALES, banded, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -56,7 +56,10 @@ def verdicts(detector, files) -> list[Verdict]:
 
 def test_tells_the_toys_apart(detector):
     said = list(detector.detect([draw(40_000 + n) for n in range(4) for draw in (pink, upsampled)]))
-    assert [verdict.verdict for verdict in said] == ["real", "ai"] * 4
+    assert [verdict.probability >= verdict.threshold for verdict in said] == [False, True] * 4
+    assert all(
+        verdict.verdict in (word, "inconclusive") for verdict, word in zip(said, ["real", "ai"] * 4, strict=True)
+    )
     assert all(verdict.error is None for verdict in said)
 
 
@@ -142,7 +145,8 @@ def test_a_verdict_holds_the_facts(detector, files):
     )
     assert verdict.model == detector.fingerprint
     assert verdict.threshold == detector.head.config.threshold
-    assert verdict.band == detector.head.config.band
+    assert (verdict.band, verdict.alpha) == (detector.head.band, detector.head.config.alpha)
+    assert (verdict.p_ai, verdict.p_real) == detector.head.p_values(verdict.probability)
     assert verdict.seconds > 0
     scored = detector.score(files[1])
     assert verdict.bits_per_dim == pytest.approx(scored.extraction.likelihoods["semantic"][0].nll.mean(), rel=1e-5)
@@ -184,11 +188,39 @@ def unsure(head: FusionHead) -> FusionHead:
 def test_the_band_makes_verdicts_inconclusive(detector, files):
     mild = unsure(detector.head)
     plain = Detector(detector.extractor, mild).detect_one(files[0])
-    config = mild.config.model_copy(update={"threshold": 0.5, "band": (0.0, 1.0)})
-    found = Detector(detector.extractor, FusionHead(config, mild.weights)).detect_one(files[0])
-    assert 0 < plain.probability < 1
+    found = Detector(detector.extractor, banded(mild, 0.01, 0.99)).detect_one(files[0])
+    assert 0.01 < plain.probability < 0.99
     assert (found.verdict, found.probability) == ("inconclusive", plain.probability)
-    assert found.band == (0.0, 1.0)
+    assert found.band == pytest.approx((0.01, 0.99))
+    assert (found.p_ai, found.p_real) == (1, 1)
+
+
+def test_alpha_replaces_the_head_s_own(head, head_folder, files):
+    """The smaller it is, the more is left undecided; what is seen of the image stays."""
+    detectors = [Detector.load(head_folder, alpha=alpha) for alpha in (0.25, 0.4, 0.7)]
+    for detector in detectors:
+        found = detector.detect_one(files[0])
+        assert (found.alpha, found.band) == (detector.alpha, head.band_at(detector.alpha))
+        assert found.verdict == head.decide(found.probability, alpha=detector.alpha)
+    sets = [[p > detector.alpha for p in (found.p_ai, found.p_real)] for detector in detectors]
+    assert sorted(map(sum, sets), reverse=True) == list(map(sum, sets))
+    assert detectors[0].with_rounds(2).decision == detectors[0].decision
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"alpha": 0.0}, "alpha must lie between 0 and 1"),
+        (
+            {"alpha": 0.001},
+            r"needs 999 AI-generated images to calibrate on, there are \d+: the smallest possible is 0.\d+",
+        ),
+        ({"alpha": 0.4, "threshold": 0.5}, "not both"),
+    ],
+)
+def test_an_alpha_that_cannot_be_kept_is_refused(head_folder, asked, message):
+    with pytest.raises(HeadError, match=message):
+        Detector.load(head_folder, **asked)
 
 
 def test_threshold_replaces_the_head_s_and_its_band(head, files, tmp_path):
@@ -199,6 +231,8 @@ def test_threshold_replaces_the_head_s_and_its_band(head, files, tmp_path):
     assert [verdict.verdict for verdict in said] == ["real", "ai"]
     assert said[0].threshold == above.threshold
     assert said[0].band == (above.threshold, above.threshold)
+    assert said[0].alpha is None
+    assert said[0].p_ai > 0
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, 2, float("nan")])
@@ -257,6 +291,7 @@ def test_a_backbone_without_a_head_scores_the_likelihood_only(unshipped, files, 
     assert dict(detector.extractor.spec.scales) == default_scales()
     verdict = detector.detect_one(files[0])
     assert (verdict.probability, verdict.threshold, verdict.band) == (None, None, None)
+    assert (verdict.alpha, verdict.p_ai, verdict.p_real) == (None, None, None)
     assert verdict.verdict == "inconclusive"
     assert verdict.bits_per_dim > 0
     assert verdict.fine_bits_per_dim > 0
@@ -347,7 +382,7 @@ def test_push_to_hub_uploads_what_load_reads(detector, monkeypatch, tmp_path):
 
 def test_fingerprint_changes_with_head_and_maes(detector, extractor, mae_folders, tmp_path):
     config = detector.head.config
-    other = FusionHead(config.model_copy(update={"threshold": 0.6, "band": (0.6, 0.6)}), detector.head.weights)
+    other = FusionHead(config.model_copy(update={"threshold": 0.6}), detector.head.weights)
     names = mae_folders | {"fine": save_small(tmp_path / "fine", small_conv(seed=9))}
     prints = {
         detector.fingerprint,

@@ -13,6 +13,10 @@ from cinemae.detector import Detector
 from cinemae.evaluation import Evaluation, evaluate_heads, sample_images
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import load_image
+from cinemae.metrics import evaluate_scores
+from cinemae.metrics.robustness import robustness
+from cinemae.report.inputs import scored_of
+from cinemae.scores import ImageScore, read_image_scores, write_scores
 from toys import pink, save_small, small_conv, write_set
 
 PROTOCOLS = ("raw", "format", "history")
@@ -35,7 +39,7 @@ def images(tmp_path_factory):
 def mirrored(head) -> FusionHead:
     """The same head, saying the opposite."""
     weights = {name: -array if name.endswith((".out", ".out_bias")) else array for name, array in head.weights.items()}
-    update = {"bias": -head.config.bias, "threshold": 0.7, "band": (0.7, 0.7)}
+    update = {"bias": -head.config.bias, "threshold": 0.7}
     return FusionHead(head.config.model_copy(update=update), weights)
 
 
@@ -89,7 +93,7 @@ def test_figures_are_those_of_the_detector(evaluated, head, head_folder, images)
         assert row.ranking.roc_auc.value == pytest.approx(pairs)
         assert row.points["stored"].accuracy.value == pytest.approx(((p >= table.threshold) == labels).mean())
     assert table.row("upsampler").ranking.roc_auc.value > 0.9
-    assert table.band == head.config.band
+    assert (table.band, table.alpha, table.empty) == (head.band, head.config.alpha, head.decision().empty)
     assert (table.thresholds_from, table.thresholds_real) == ("evaluated", 8)
 
 
@@ -279,3 +283,29 @@ def test_a_sample_is_capped_nested_and_independent_of_order():
     assert {i.name for i in small} < {i.name for i in large}
     assert {i.name for i in sample_images(images, 3, 1)} != {i.name for i in small}
     assert len(sample_images(images, 100, 0)) == 40
+
+
+def test_the_recorded_scores_give_the_same_figures_again(head, mirrored, images, cache, tmp_path):
+    rows: list[ImageScore] = []
+    heads = {"ours": head, "mirrored": mirrored}
+    options = {"cache": cache, "families": {"both": ("upsampler", "perfect")}, "jobs": 1, "resamples": 30}
+    found = evaluate_heads(heads, images, PROTOCOLS, corruptions=CORRUPTIONS, record=rows.append, **options)
+    write_scores(tmp_path / "scores.csv", rows)
+    assert read_image_scores(tmp_path / "scores.csv") == rows
+    assert len(rows) == len(heads) * len(images) * (len(PROTOCOLS) + len(CORRUPTIONS))
+    by_kind: dict[tuple[str, str, str], list[ImageScore]] = {}
+    for row in read_image_scores(tmp_path / "scores.csv"):
+        by_kind.setdefault((row.head, row.protocol, row.corruption), []).append(row)
+    for name, tables in found.tables.items():
+        for protocol, table in tables.items():
+            scored = scored_of(by_kind[name, protocol, ""])
+            settings = {"band": table.band, "alpha": table.alpha, "empty": table.empty}
+            assert (
+                evaluate_scores(scored, table.threshold, families=options["families"], resamples=30, **settings)
+                == table
+            )
+        corrupted = found.robustness[name]
+        clean = scored_of(by_kind[name, "format", ""])
+        after = {each: scored_of(by_kind[name, "format", str(each)]).p for each in CORRUPTIONS}
+        settings = {"protocol": "format", "families": options["families"], "resamples": 30}
+        assert robustness(clean, after, corrupted.threshold, corrupted.band, **settings) == corrupted

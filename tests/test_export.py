@@ -16,7 +16,7 @@ from PIL import Image
 from cinemae.detector import Detector
 from cinemae.export import Exported, ExportError, export_detector, inputs_of, onnx_graph, open_exported, write
 from cinemae.export.describe import LABELS
-from cinemae.export.scorer import Scorer
+from cinemae.export.scorer import Scorer, outwards
 from cinemae.features.extractor import FeatureExtractor
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.fit import fit_head
@@ -25,7 +25,19 @@ from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.config import ViTMAEConfig
 from cinemae.mae.openvino_library import ov
 from cinemae.mae.vit import ViTMAE
-from toys import FIT, SCALES, SMALL_VIT, extractor_from, pink, save_small, small_conv, small_vit, upsampled
+from toys import (
+    FIT,
+    SCALES,
+    SMALL_VIT,
+    banded,
+    extractor_from,
+    pink,
+    quarters,
+    save_small,
+    small_conv,
+    small_vit,
+    upsampled,
+)
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -46,15 +58,16 @@ def lively(config: ViTMAEConfig, contrast: float) -> ViTMAE:
     return mae
 
 
-def fitted(names: dict[str, str], spec: FeatureSpec) -> Detector:
+def fitted(names: dict[str, str], spec: FeatureSpec, calibration: str = "platt") -> Detector:
     """A detector whose head says of pictures all that a verdict can be."""
     extractor = extractor_from(names, spec)
     rows = [extractor.extract(draw(90_000 + n)).features for draw in (pink, upsampled) for n in range(16)]
-    labels, held_out = np.repeat([0, 1], 16), np.arange(32) % 3 == 0
+    labels, parts = np.repeat([0, 1], 16), quarters(32)
     prints = {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
-    head = fit_head(np.stack(rows), labels, np.ones(32), held_out, extractor.spec, prints, names, FIT).head
-    settings = {"temperature": 6.0, "bias": -0.3, "threshold": 0.4, "band": (0.35, 0.65), "licence": "CC0-1.0"}
-    return Detector(extractor, FusionHead(head.config.model_copy(update=settings), head.weights))
+    fit = FIT.model_copy(update={"calibration": calibration})
+    head = fit_head(np.stack(rows), labels, np.ones(32), parts, extractor.spec, prints, names, fit).head
+    settings = {"temperature": 6.0, "bias": -0.3, "threshold": 0.4, "licence": "CC0-1.0"}
+    return Detector(extractor, banded(head, 0.35, 0.65, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +80,7 @@ def detectors(tmp_path_factory) -> dict[str, Detector]:
     normed = {"semantic": save_small(place / "normed", lively(config, 3), noise)}
     return {
         "three scales": fitted(names, FeatureSpec(scales=SCALES | {"half": HALF})),
-        "mean only": fitted(normed, FeatureSpec(scales={"semantic": SCALES["semantic"]})),
+        "mean only": fitted(normed, FeatureSpec(scales={"semantic": SCALES["semantic"]}), "isotonic"),
     }
 
 
@@ -189,11 +202,21 @@ def test_the_same_description_is_beside_the_model_and_inside(exports):
         assert json.loads(inside) == json.loads(text) == exported.description.model_dump(mode="json")
 
 
+@pytest.mark.parametrize("end", [0.0, 0.1, 0.3, 0.5, 1.0, np.nextafter(0.5, 0), np.nextafter(1.0, 2), -5e-324])
+def test_a_band_is_never_narrower_in_float32(end):
+    low, high = outwards((end, end))
+    assert low <= end <= high
+    assert np.float32(low) == low
+    assert np.float32(high) == high
+    assert np.nextafter(np.float32(low), np.float32(2)) >= np.float32(high)
+
+
 def test_the_description_says_what_the_model_is(exports, detectors):
     detector, exported = detectors["three scales"], exports["three scales", "onnx"]
     about = exported.description
     assert about.model == detector.fingerprint == detector.detect_one(pictures()[0]).model
-    assert (about.threshold, about.band, about.seed) == (0.4, (0.35, 0.65), 3)
+    assert (about.threshold, about.alpha, about.seed) == (0.4, FIT.alpha, 3)
+    assert about.band == pytest.approx((0.35, 0.65))
     assert about.feature_version == detector.extractor.spec.version
     assert about.labels == LABELS
     assert about.licences == {"head": "CC0-1.0", "semantic": "unknown", "fine": "unknown", "half": "unknown"}

@@ -5,10 +5,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from cinemae.verdict import ErrorInfo, Verdict
+from cinemae.verdict import ErrorInfo, Verdict, guarantee
 
 FULL = Verdict(
-    path="a.jpg", verdict="ai", probability=0.9, threshold=0.5, band=(0.4, 0.6), bits_per_dim=3.2,
+    path="a.jpg", verdict="ai", probability=0.9, threshold=0.5, band=(0.4, 0.6), alpha=0.1, p_ai=0.7,
+    p_real=0.02, bits_per_dim=3.2,
     fine_bits_per_dim=2.5, fine_gap=-0.1, width=640, height=480, format="JPEG", file_bytes=12345, sha256="0" * 64,
     frames=1, notes=("note",), model="m", seed=3, seconds=0.25,
 )  # fmt: skip
@@ -38,3 +39,9 @@ def test_anything_else_is_refused(wrong):
 def test_verdicts_do_not_change():
     with pytest.raises(ValidationError, match="frozen"):
         FULL.verdict = "real"
+
+
+@pytest.mark.parametrize(("alpha", "share"), [(0.1, "10 %"), (0.05, "5 %"), (0.025, "2.5 %")])
+def test_what_an_error_rate_means_is_said_of_both_classes(alpha, share):
+    said = f"at most {share} of AI images like those of calibration are called real, and of real ones AI"
+    assert guarantee(alpha) == said

@@ -6,18 +6,20 @@ as a generator's last layer does, so that a head can really learn the difference
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import special
 
 from cinemae.alignment import AugmentConfig
 from cinemae.features.extractor import Backbone, FeatureExtractor
 from cinemae.features.spec import FeatureSpec, ScaleSpec
 from cinemae.fusion.config import BranchConfig, FitConfig
-from cinemae.fusion.fit import fit_head
+from cinemae.fusion.fit import Parts, fit_head
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.checkpoint import CheckpointRecord, load_mae, save_mae
@@ -44,7 +46,7 @@ FIT = FitConfig(
         "local": BranchConfig(groups=("likelihood", "residual"), **_LONG),
         "global": BranchConfig(groups=("global",), **_LONG),
     },
-    members=2, batch=16, rate=3e-3, held_out=0.34,
+    members=2, batch=16, rate=3e-3, held_out=0.5, alpha=0.4,
 )  # fmt: skip
 MILD = AugmentConfig(resize=0.0, blur=0.0, prior_jpeg=0.0, webp=0.0, qualities=(92, 98))
 
@@ -79,8 +81,24 @@ def write_set(folder: Path, counts: dict[str, int], generator: str = "toygen") -
     return folder
 
 
-def head_of(seed: int = 0, **settings: object) -> FusionHead:
-    """A head of 12 features (8 local, 4 global) and 3 members with random weights."""
+def quarters(count: int) -> Parts:
+    """Rows in turn for training, twice, for validation and for conformal calibration."""
+    turn = np.arange(count) % 4
+    return Parts(turn >= 2, turn == 0, turn == 1)
+
+
+def head_of(
+    seed: int = 0,
+    *,
+    ai: Sequence[float] = (0.5,) * 9,
+    real: Sequence[float] = (0.5,) * 9,
+    knots: tuple[Sequence[float], Sequence[float]] | None = None,
+    **settings: object,
+) -> FusionHead:
+    """A head of 12 features (8 local, 4 global) and 3 members with random weights.
+
+    ``ai`` and ``real`` are the probabilities, before calibration, of what its verdicts are calibrated on.
+    """
     rng = np.random.default_rng(seed)
     names = tuple(f"fine.likelihood.x{n}" for n in range(8)) + tuple(f"fine.global.x{n}" for n in range(4))
     weights: dict[str, np.ndarray] = {"center": rng.normal(size=12), "spread": rng.uniform(0.5, 2, 12)}
@@ -92,6 +110,11 @@ def head_of(seed: int = 0, **settings: object) -> FusionHead:
             f"{branch}.out": rng.normal(size=(3, hidden)).astype(np.float32),
             f"{branch}.out_bias": rng.normal(size=3).astype(np.float32),
         }
+    for name, scores in (("ai", ai), ("real", real)):
+        weights[f"conformal.{name}"] = np.sort(special.logit(np.array(scores, dtype=np.float64)))
+    if knots is not None:
+        weights |= {f"calibration.{name}": np.array(values) for name, values in zip(("at", "to"), knots, strict=True)}
+        settings["calibration"] = "isotonic"
     values = {
         "spec": FeatureSpec(scales={"fine": SCALES["fine"]}, names=names),
         "backbones": {"fine": "0123456789abcdef"},
@@ -100,6 +123,19 @@ def head_of(seed: int = 0, **settings: object) -> FusionHead:
         "hidden": {"local": 5, "global": 2},
     }
     return FusionHead(HeadConfig.model_validate(values | settings), weights)
+
+
+def banded(head: FusionHead, low: float, high: float, **update: object) -> FusionHead:
+    """The head with other settings, and calibrated on images that make its band, to rounding, (low, high)."""
+    config = head.config.model_copy(update=update)
+    scores = {}
+    for name, p in (("ai", low), ("real", high)):
+        logit = special.logit(p)
+        if config.calibration == "isotonic":  # back through the curve, which is of slope 1 beyond its knots
+            at, to = head.weights["calibration.at"], head.weights["calibration.to"]
+            logit = np.interp(logit, to, at) + min(logit - to[0], 0) + max(logit - to[-1], 0)
+        scores[f"conformal.{name}"] = np.full(99, (logit - config.bias) * config.temperature)
+    return FusionHead(config, head.weights | scores)
 
 
 def small_vit(seed: int = 0, config: ViTMAEConfig = SMALL_VIT) -> ViTMAE:
@@ -172,9 +208,9 @@ def head(
 ) -> FusionHead:
     """A head that was trained on the toy pictures."""
     features, labels = toy_features
-    held_out = np.arange(len(labels)) % 3 == 0
     prints = {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
-    return fit_head(features, labels, np.ones(len(labels)), held_out, extractor.spec, prints, mae_folders, FIT).head
+    parts = quarters(len(labels))
+    return fit_head(features, labels, np.ones(len(labels)), parts, extractor.spec, prints, mae_folders, FIT).head
 
 
 @pytest.fixture(scope="session")

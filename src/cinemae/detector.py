@@ -13,6 +13,7 @@ import numpy as np
 
 from cinemae.features.extractor import Extraction, FeatureExtractor
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, default_scales
+from cinemae.fusion.conformal import check_request
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, load_image
 from cinemae.loading import build_extractor, find_head
@@ -53,7 +54,9 @@ class Detector:
         extractor: The MAEs and what is measured with them.
         head: The fusion head; None scores the likelihood only.
         limits: What an image must keep to.
-        threshold: A decision threshold that replaces the head's own, or None.
+        threshold: A threshold that decides alone, or None.
+        alpha: An error rate that replaces the head's own, or None.
+        decision: How the head's probabilities become verdicts; None without a head.
         jobs: Images scored at the same time by :meth:`detect` and :meth:`score_many`.
     """
 
@@ -64,16 +67,17 @@ class Detector:
         *,
         limits: ImageLimits | None = None,
         threshold: float | None = None,
+        alpha: float | None = None,
         jobs: int = 1,
     ) -> None:
         """Tie the parts together.
 
         Raises:
             SpecMismatchError: If the head was trained on other features.
-            HeadError: If it was trained on another MAE, or the threshold is not a probability.
+            HeadError: If it was trained on another MAE, there are both a threshold and an alpha, or one
+                is out of range.
+            AlphaError: If the head was calibrated on too few images for that alpha.
         """
-        if threshold is not None and not 0 < threshold < 1:
-            raise HeadError(f"the threshold must lie between 0 and 1, got {threshold}")
         if head is not None:
             head.config.spec.require(extractor.spec)
             for scale, wanted in head.config.backbones.items():
@@ -85,7 +89,9 @@ class Detector:
                     )
         self.extractor, self.head = extractor, head
         self.limits = limits or ImageLimits()
-        self.threshold, self.jobs = threshold, jobs
+        self.threshold, self.alpha, self.jobs = threshold, alpha, jobs
+        check_request(threshold, alpha)
+        self.decision = None if head is None else head.decision(threshold, alpha)
 
     @classmethod
     def load(
@@ -100,6 +106,7 @@ class Detector:
         accurate: bool = False,
         limits: ImageLimits | None = None,
         threshold: float | None = None,
+        alpha: float | None = None,
     ) -> Detector:
         """Load a detector.
 
@@ -115,12 +122,15 @@ class Detector:
             threads: Cores that it computes on, if it is on a CPU; None takes all.
             accurate: Four rounds of masks at the semantic scale, not one.
             limits: What an image must keep to.
-            threshold: Replaces the head's threshold and switches its abstention band off.
+            threshold: Decides alone; never inconclusive.
+            alpha: Error rate of the verdicts, in (0, 1), instead of the head's own.
 
         Raises:
             CheckpointError: If a weight is missing or does not fit; never replaced by chance.
             DeviceError: If the device can't be used.
-            HeadError: If the head is missing or was trained on another MAE.
+            HeadError: If the head is missing or was trained on another MAE, or if both a threshold and an
+                alpha are given.
+            AlphaError: If the head was calibrated on too few images for that alpha.
         """
         jobs = jobs or cores()
         known = backbone is None or str(backbone) == DEFAULT_BACKBONES["semantic"]
@@ -132,7 +142,7 @@ class Detector:
             names["semantic"] = backbone
         spec = FeatureSpec(scales=default_scales()) if head is None else head.config.spec
         extractor = build_extractor(names, spec, device=device, precision=precision, jobs=jobs, threads=threads)
-        detector = cls(extractor, head, limits=limits, threshold=threshold, jobs=jobs)
+        detector = cls(extractor, head, limits=limits, threshold=threshold, alpha=alpha, jobs=jobs)
         return detector.with_rounds(ACCURATE_ROUNDS) if accurate else detector
 
     def with_rounds(self, rounds: int) -> Detector:
@@ -240,17 +250,20 @@ class Detector:
         if fine := extraction.likelihoods.get("fine"):
             said["fine_bits_per_dim"] = extraction.bits_per_dim("fine")
             said["fine_gap"] = float(np.mean([view.gap.mean(dtype=np.float64) for view in fine]))
-        if self.head is None:
+        if self.head is None or self.decision is None:
             no_head = "no head for this backbone: likelihood only (train one with `cinemae train --backbone`)"
             return said | {"verdict": "inconclusive", "notes": (*notes, no_head)}
         probability = float(self.head.probabilities(extraction.features[None])[0])
-        threshold = self.head.config.threshold if self.threshold is None else self.threshold
-        band = self.head.config.band if self.threshold is None else (threshold, threshold)
+        decision = self.decision
+        p_ai, p_real = self.head.p_values(probability)
         return said | {
-            "verdict": self.head.decide(probability, self.threshold),
+            "verdict": decision.label(probability),
             "probability": probability,
-            "threshold": threshold,
-            "band": band,
+            "threshold": decision.threshold,
+            "band": decision.band,
+            "alpha": decision.alpha,
+            "p_ai": p_ai,
+            "p_real": p_real,
             "notes": notes,
         }
 

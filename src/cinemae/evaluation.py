@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from cinemae.alignment import Protocol
 from cinemae.corruptions import Corruption, Tier, select
 from cinemae.datasets import LabelledImage, ManifestError, manifest_hash
 from cinemae.detector import Detector
-from cinemae.features.collect import ExtractorConfig, Variant
+from cinemae.features.collect import Variant
+from cinemae.features.measurer import ExtractorConfig
 from cinemae.features.variants import Measured, Meter, Progress
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.loading import build_extractor
 from cinemae.mae.select import PrecisionChoice
-from cinemae.metrics import EvaluationTable, Scored, evaluate_scores
+from cinemae.metrics import EvaluationTable, evaluate_scores
 from cinemae.metrics.robustness import RobustnessTable, robustness
 from cinemae.metrics.tables import markdown_figure, markdown_line
+from cinemae.provenance import Run
+from cinemae.rating import Rater
+from cinemae.scores import ImageScore
 from cinemae.seeding import seeded_digest
 from cinemae.verdict import Precision
 
@@ -37,6 +39,7 @@ class Evaluation(BaseModel):
         refused: Images that could not be read, with the reason.
         tables: By head, then by protocol.
         robustness: By head; empty if no corruption was asked for.
+        run: What made it; None in a file that does not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +50,7 @@ class Evaluation(BaseModel):
     refused: tuple[str, ...]
     tables: dict[str, dict[str, EvaluationTable]]
     robustness: dict[str, RobustnessTable] = {}
+    run: Run | None = None
 
     def to_markdown(self) -> str:
         """Return the summary and the main tables in Markdown, a heading each."""
@@ -109,6 +113,7 @@ def evaluate_heads(
     resamples: int = 1000,
     jobs: int | None = None,
     progress: Progress = lambda items, total: items,
+    record: Callable[[ImageScore], object] | None = None,
 ) -> Evaluation:
     """Score a set with heads that share one feature specification; features are measured once.
 
@@ -129,6 +134,8 @@ def evaluate_heads(
         resamples: Bootstrap resamples.
         jobs: Worker processes.
         progress: Wraps the iteration over images.
+        record: Called with each head's score of each evaluated image, those of one head, protocol and
+            corruption one after the other and in the set's order.
 
     Raises:
         HeadError: If the heads differ in features or MAEs, or an MAE is no longer the one they were
@@ -146,31 +153,32 @@ def evaluate_heads(
     measured = meter.measure(images, [*plain, *corrupted])
     apart = meter.measure(calibration, plain, real_only=True) if calibration else None
     bootstrap = _Bootstrap(families, resamples, seed)
+    raters = [Rater(name, head, measured, record) for name, head in heads.items()]
     return Evaluation(
         manifest_hash=manifest_hash(images),
         calibration_hash=manifest_hash(calibration) if calibration else None,
         precision=extractor.precision,
         refused=tuple(dict.fromkeys([*measured.refused, *(apart.refused if apart else ())])),
         tables={
-            name: {str(variant.protocol): _table(head, variant, measured, apart, bootstrap) for variant in plain}
-            for name, head in heads.items()
+            rater.name: {str(variant.protocol): _table(rater, variant, apart, bootstrap) for variant in plain}
+            for rater in raters
         },
         robustness={
-            name: _robustness(head, corrupted, measured, tiers, bootstrap) for name, head in heads.items() if corrupted
+            rater.name: _robustness(rater, corrupted, plain, tiers, bootstrap) for rater in raters if corrupted
         },
     )
 
 
-def _table(
-    head: FusionHead, variant: Variant, measured: Measured, apart: Measured | None, bootstrap: _Bootstrap
-) -> EvaluationTable:
-    calibration = None
+def _table(rater: Rater, variant: Variant, apart: Measured | None, bootstrap: _Bootstrap) -> EvaluationTable:
+    head, calibration = rater.head, None
     if apart is not None:
         calibration = head.probabilities(apart.features(variant, apart.known([variant])))
     return evaluate_scores(
-        _scored(head, variant, measured, measured.known([variant])),
+        rater.scored(variant, rater.measured.known([variant])),
         head.config.threshold,
-        band=head.config.band,
+        band=head.band,
+        alpha=head.config.alpha,
+        empty=head.decision().empty,
         calibration=calibration,
         families=bootstrap.families,
         resamples=bootstrap.resamples,
@@ -179,30 +187,20 @@ def _table(
 
 
 def _robustness(
-    head: FusionHead, variants: Sequence[Variant], measured: Measured, tiers: Sequence[Tier], bootstrap: _Bootstrap
+    rater: Rater, variants: Sequence[Variant], told: Sequence[Variant], tiers: Sequence[Tier], bootstrap: _Bootstrap
 ) -> RobustnessTable:
     clean, *others = variants
-    numbers = measured.known(variants)
+    numbers = rater.measured.known(variants)
     return robustness(
-        _scored(head, clean, measured, numbers),
-        {v.corruption: head.probabilities(measured.features(v, numbers)) for v in others if v.corruption},
-        head.config.threshold,
-        head.config.band,
+        rater.scored(clean, numbers, again=clean in told),
+        {variant.corruption: rater.scored(variant, numbers).p for variant in others if variant.corruption},
+        rater.head.config.threshold,
+        rater.head.band,
         protocol=clean.protocol,
         families=bootstrap.families,
         tiers=tiers,
         resamples=bootstrap.resamples,
         seed=bootstrap.seed,
-    )
-
-
-def _scored(head: FusionHead, variant: Variant, measured: Measured, numbers: NDArray[np.intp]) -> Scored:
-    images = [measured.images[number] for number in numbers]
-    return Scored(
-        head.probabilities(measured.features(variant, numbers)),
-        [image.label for image in images],
-        [image.generator for image in images],
-        [image.source for image in images],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from cinemae.detector import Detector
@@ -21,7 +21,8 @@ class DetectorSettings(BaseModel):
         jobs: Images scored at the same time; None takes one a core.
         threads: Cores that it computes on, if it is on a CPU; None takes all.
         accurate: Four rounds of semantic masks, not one.
-        threshold: Replaces the head's threshold and switches its abstention band off.
+        threshold: Decides alone; never inconclusive.
+        alpha: Error rate of the verdicts; None takes the head's. Not together with a threshold.
         max_pixels: Most pixels that an image's header may declare.
         max_bytes: Most bytes of an image's file.
     """
@@ -36,8 +37,15 @@ class DetectorSettings(BaseModel):
     threads: int | None = Field(default=None, ge=1)
     accurate: bool = False
     threshold: float | None = Field(default=None, gt=0, lt=1)
+    alpha: float | None = Field(default=None, gt=0, lt=1)
     max_pixels: int = Field(default=100_000_000, ge=1)
     max_bytes: int = Field(default=1 << 30, ge=1)
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> DetectorSettings:
+        if self.threshold is not None and self.alpha is not None:
+            raise ValueError("give a threshold or an alpha, not both: a threshold decides alone")
+        return self
 
     def load(self) -> Detector:
         """Load the detector.
@@ -45,7 +53,7 @@ class DetectorSettings(BaseModel):
         Raises:
             CheckpointError: If a weight is missing or does not fit.
             DeviceError: If the device can't be used.
-            HeadError: If the head is missing or was trained on another MAE.
+            HeadError: If the head is missing, was trained on another MAE, or has no verdicts at this alpha.
             ValueError: If ``accurate`` is asked of a model without partition masks.
         """
         from cinemae.detector import Detector
@@ -61,4 +69,5 @@ class DetectorSettings(BaseModel):
             accurate=self.accurate,
             limits=ImageLimits(max_pixels=self.max_pixels, max_bytes=self.max_bytes),
             threshold=self.threshold,
+            alpha=self.alpha,
         )

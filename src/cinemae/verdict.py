@@ -29,11 +29,18 @@ class Verdict(BaseModel):
 
     Attributes:
         path: The input as it was named by the caller.
-        verdict: ``ai``, ``real`` or ``inconclusive`` (the probability lies in the abstention
-            band); None if the input was refused.
+        verdict: ``ai``, ``real`` or ``inconclusive`` (at this error rate either class would do, or
+            neither); None if the input was refused.
         probability: Calibrated P(AI-generated), 0 to 1; None without a head for this backbone.
-        threshold: Decision threshold on the probability.
-        band: Abstention band: probabilities strictly inside are ``inconclusive``.
+        threshold: The caller's threshold on the probability, which then decides alone; else the head's,
+            which decides nothing.
+        band: Probabilities strictly inside are ``inconclusive``, at its ends and beyond ``real`` and ``ai``.
+            Both ends are the threshold where the caller gave one.
+        alpha: Error rate that the verdict was made at (:func:`guarantee`); None with a threshold of the
+            caller's, and without a head.
+        p_ai: Conformal p-value of ``ai``: how many of the AI-generated images of calibration have at most
+            this probability, itself counted among them.
+        p_real: The same of ``real``: how many of the real ones have at least this probability.
         bits_per_dim: Mean conditional NLL of the semantic scale, bits a sub-pixel.
         fine_bits_per_dim: The same of the fine scale.
         fine_gap: Mean coding-cost gap of the fine scale, bits a sub-pixel: NLL minus the NLL that
@@ -59,6 +66,9 @@ class Verdict(BaseModel):
     probability: float | None = None
     threshold: float | None = None
     band: tuple[float, float] | None = None
+    alpha: float | None = None
+    p_ai: float | None = None
+    p_real: float | None = None
     bits_per_dim: float | None = None
     fine_bits_per_dim: float | None = None
     fine_gap: float | None = None
@@ -74,3 +84,8 @@ class Verdict(BaseModel):
     seed: int = 0
     seconds: float = 0.0
     error: ErrorInfo | None = None
+
+
+def guarantee(alpha: float) -> str:
+    """Say for people what an error rate means: of images like those that the head was calibrated on."""
+    return f"at most {100 * alpha:g} % of AI images like those of calibration are called real, and of real ones AI"

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.stats import ks_2samp
 
 from cinemae.alignment.sizes import SizeEqualiser, fit_sizes, short_sides
-from cinemae.datasets.manifest import LabelledImage
+from cinemae.datasets.images import LabelledImage
 from cinemae.seeding import rng_for
 
 _RNG = np.random.default_rng(0)

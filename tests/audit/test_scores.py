@@ -61,3 +61,28 @@ def test_what_is_wrong_is_named(written, text, message):
 def test_scores_of_other_images_are_refused(written):
     with pytest.raises(ManifestError, match=r"none is called 'a\.png'"):
         written("name,score\nz.png,1\n").of(IMAGES, "raw")
+
+
+COLUMNS = "name,generator,label,source,split,head,protocol,corruption,probability\n"
+EVALUATED = (
+    "a.png,g,real,s,val,one,raw,,0.1\na.png,g,real,s,val,one,history,,0.2\na.png,g,real,s,val,one,history,jpeg:50,0.3\n"
+)
+
+
+def test_the_file_of_evaluate_is_taken_as_it_is_without_its_corruptions(written):
+    scores = written(COLUMNS + EVALUATED)
+    assert scores.of(IMAGES[:1], "raw") == [0.1]
+    assert scores.of(IMAGES[:1], "history") == [0.2]
+
+
+def test_of_several_heads_one_is_chosen(written, tmp_path):
+    both = COLUMNS + EVALUATED + "a.png,g,real,s,val,two,raw,,0.9\n"
+    with pytest.raises(ManifestError, match="line 5: scores of a second head, 'two': choose one"):
+        written(both)
+    assert read_scores(tmp_path / "scores.csv", head="two").of(IMAGES[:1], "raw") == [0.9]
+    with pytest.raises(ManifestError, match="no scores of the head 'three'; there are 'one', 'two'"):
+        read_scores(tmp_path / "scores.csv", head="three")
+
+
+def test_an_image_that_is_listed_twice_may_have_its_score_twice(written):
+    assert written("name,score\na.png,1\na.png,1\n").of(IMAGES[:1], "raw") == [1]

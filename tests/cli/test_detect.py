@@ -15,9 +15,9 @@ from PIL import Image
 
 from cinemae.detector import Detector
 from cinemae.mae.select import resolve_precision
-from cinemae.verdict import Verdict
+from cinemae.verdict import Verdict, guarantee
 from processes import start
-from toys import pink
+from toys import FIT, pink
 
 
 def verdicts(text: str) -> list[Verdict]:
@@ -58,7 +58,7 @@ def test_bad_files_stay_in_the_stream_and_stop_nobody(cinemae, album, bad_files,
 
 def test_table_in_a_pipe(cinemae, album, bad_files, head_folder):
     done = cinemae("detect", album / "b.png", bad_files["TruncatedImageError"], "--model", head_folder)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, f"cinemae: {guarantee(FIT.alpha)}\n")
     head, good, bad = done.stdout.splitlines()
     assert head.split() == ["verdict", "P(ai)", "bits/dim", "size", "format", "bytes", "seconds", "path"]
     assert good.endswith(str(album / "b.png"))
@@ -88,6 +88,8 @@ def test_empty_folder_and_empty_input(cinemae, tmp_path, head_folder):
     [
         (["x.png", "--json", "--csv"], "--json or --csv"),
         (["x.png", "--threshold", "1.5"], "--threshold"),
+        (["x.png", "--alpha", "0"], "--alpha"),
+        (["x.png", "--alpha", "0.1", "--threshold", "0.5"], "not both"),
         (["x.png", "--batch-size", "0"], "--batch-size"),
         (["x.png", "--device", "nonsense"], "--device"),
         ([], "PATH"),
@@ -112,6 +114,20 @@ def test_what_cannot_be_loaded_is_one_line(cinemae, options, album, tmp_path):
     assert done.stdout == ""
 
 
+def test_a_table_says_what_its_verdicts_are_worth(cinemae, album, head_folder):
+    said = "cinemae: at most 25 % of AI images like those of calibration are called real, and of real ones AI\n"
+    common = ["detect", album / "b.png", "--model", head_folder]
+    assert cinemae(*common, "--alpha", 0.25).stderr == said
+    assert cinemae(*common, "--threshold", 0.5).stderr == ""
+    assert cinemae(*common, "--alpha", 0.25, "--csv").stderr == ""  # where it stands in each row
+
+
+def test_an_alpha_that_the_head_cannot_keep_is_one_line(cinemae, album, head_folder):
+    done = cinemae("detect", album / "b.png", "--model", head_folder, "--alpha", 0.001)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "the smallest possible is 0.2" in done.stderr
+
+
 def test_options_reach_the_detector(cinemae, album, head_folder, tmp_path):
     common = ["detect", album / "b.png", "--model", head_folder, "--json"]
     (plain,) = verdicts(cinemae(*common).stdout)
@@ -119,6 +135,10 @@ def test_options_reach_the_detector(cinemae, album, head_folder, tmp_path):
     assert other.seed == 5
     assert other.bits_per_dim != plain.bits_per_dim
     assert (other.verdict, other.threshold, other.band) == ("ai", 1e-12, (1e-12, 1e-12))
+    assert (plain.alpha, other.alpha) == (FIT.alpha, None)
+    assert (other.p_ai is None) is (other.p_real is None) is False
+    (less,) = verdicts(cinemae(*common, "--alpha", 0.7).stdout)
+    assert (less.alpha, less.probability) == (0.7, plain.probability)
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["b.overlay.png", "b.sides.png"]
     (accurate,) = verdicts(cinemae(*common, "--accurate").stdout)
     assert accurate.bits_per_dim not in (plain.bits_per_dim, other.bits_per_dim)

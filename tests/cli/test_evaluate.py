@@ -7,9 +7,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from cinemae.audit.scores import read_scores
 from cinemae.cli.app import app
 from cinemae.evaluation import Evaluation
 from cinemae.fusion.head import FusionHead
+from cinemae.scores import read_image_scores
 from toys import write_set
 
 
@@ -48,12 +50,18 @@ def test_prints_a_table_for_each_protocol_and_writes_both_files(bench, head_fold
     assert main.strip() == result.stdout.strip()
     assert details.count("#### Operating points") == 3
     assert evaluation.robustness == {}
+    assert evaluation.run.command.startswith(f"cinemae evaluate {bench} --model {head_folder} --out ")
+    assert evaluation.run.heads == {str(head_folder): FusionHead.load(head_folder).fingerprint()}
+    scores = read_image_scores(tmp_path / "e" / "scores.csv")
+    assert len(scores) == 3 * 8
+    assert {score.split for score in scores} == {"val"}
+    assert read_scores(tmp_path / "e" / "scores.csv").by_protocol.keys() == {"raw", "format", "history"}
     assert result.stderr.count("broken.png") == 1
     assert "refused: " in result.stderr
 
 
 def test_protocols_families_and_several_heads(bench, head, head_folder, cache, tmp_path):
-    strict = head.config.model_copy(update={"threshold": 0.9, "band": (0.9, 0.9)})
+    strict = head.config.model_copy(update={"threshold": 0.9})
     FusionHead(strict, head.weights).save(tmp_path / "strict")
     (tmp_path / "families.json").write_text(json.dumps({"classic": ["toygen"], "web": ["nobody"]}))
     result = run(

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from cinemae.cli.app import app
 from cinemae.detector import Detector
+from cinemae.features.measurer import ExtractorConfig
 from cinemae.features.spec import FeatureSpec, default_scales
 from cinemae.images import load_image
 from cinemae.likelihood.calibrate import fit_noise
@@ -95,3 +96,31 @@ def test_an_empty_folder_is_refused(mean_only, tmp_path):
     result = run(tmp_path / "none", "--backbone", mean_only, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "no image" in result.stderr
+
+
+def test_the_noise_model_can_be_switched_off(fitted, mean_only, tmp_path):
+    """The variance is the passes' own, and features measured with and without are kept apart."""
+    result = run("--off", "--backbone", mean_only, "--out", tmp_path / "off")
+    assert result.exit_code == 0, result.output
+    assert "from no photographs" in result.stdout
+    noise = load_mae(tmp_path / "off")[1].noise
+    ensemble, contrast = np.array([0.0, 3.0, 900.0]), np.array([5.0, 0.0, 400.0])
+    assert noise.variance(ensemble, contrast) == pytest.approx(ensemble + 1)
+    spec = FeatureSpec(scales={"semantic": default_scales()["semantic"]})
+    with_model, without = (
+        ExtractorConfig.of(build_extractor(names, spec), names)
+        for names in ({"semantic": str(place)} for place in (fitted[0], tmp_path / "off"))
+    )
+    assert with_model.fingerprints == without.fingerprints
+    assert with_model.scale_key("semantic") != without.scale_key("semantic")
+
+
+def test_photographs_or_off_but_not_both(photos, mean_only, tmp_path):
+    for arguments in ((), (photos, "--off")):
+        result = run(*arguments, "--backbone", mean_only, "--out", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "--off" in result.stderr
+    result = run("--off", "--backbone", save_small(tmp_path / "vit", small_vit()), "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "needs no noise model" in result.stderr
+    assert not (tmp_path / "out").exists()

@@ -15,6 +15,9 @@ GOOD = Verdict(
     probability=0.93251,
     threshold=0.5,
     band=(0.4, 0.6),
+    alpha=0.05,
+    p_ai=0.75,
+    p_real=0.125,
     bits_per_dim=4.56789,
     width=1024,
     height=768,
@@ -65,6 +68,7 @@ def test_csv_has_a_header_and_every_field():
     assert good.keys() == Verdict.model_fields.keys() - {"band", "error"} | spread
     assert good["path"] == "holiday, 2.jpg"
     assert (good["band_low"], good["band_high"]) == ("0.4", "0.6")
+    assert (good["alpha"], good["p_ai"], good["p_real"]) == ("0.05", "0.75", "0.125")
     assert good["notes"] == "EXIF orientation 6 applied; first of 2 frames"
     assert good["error_type"] == ""
     assert float(good["probability"]) == GOOD.probability

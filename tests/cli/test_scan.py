@@ -89,6 +89,8 @@ def test_refused_inputs_give_status_1(cinemae, bad_files, head_folder, tmp_path)
     [
         (("--sample", "1.5"), "does not lie between 0 and 1"),
         (("--threshold", "0"), "does not lie between 0 and 1"),
+        (("--alpha", "1"), "does not lie between 0 and 1"),
+        (("--alpha", "0.1", "--threshold", "0.5"), "not both"),
         (("--timeout", "0"), "is no time"),
         (("--address", "auto"), "is for --engine ray"),
         (("--since", "yesterday"), "neither an ISO date"),

@@ -51,7 +51,9 @@ def test_options_reach_the_configuration(told, monkeypatch):
     }  # fmt: skip
     detector = config.detector
     assert (detector.jobs, detector.max_pixels, detector.threshold) == (2, 99, 0.4)
-    assert (detector.accurate, detector.precision) == (True, "f32")
+    assert (detector.alpha, detector.accurate, detector.precision) == (None, True, "f32")
+    assert invoke("--alpha", "0.2").exit_code == 0
+    assert told[1][0].detector.alpha == 0.2
     assert (str(config.keys), config.images_per_minute, config.metrics) == ("k.json", 12, "key")
     assert config.cors_origins == ("https://a.example", "https://b.example")
     assert (config.drain_seconds, config.drain_delay_seconds, config.log_level) == (6, 0.5, "DEBUG")
@@ -63,6 +65,8 @@ def test_options_reach_the_configuration(told, monkeypatch):
         ("--max-files 10 --max-queue 5", "never fits a queue"),
         ("--max-body 10 --max-memory 5", "never fits a memory"),
         ("--threshold 2", "--threshold"),
+        ("--alpha 1", "--alpha"),
+        ("--alpha 0.1 --threshold 0.5", "not both"),
         ("--device nonsense", "unknown device"),
         ("--port 70000", "--port"),
         ("--metrics maybe", "--metrics"),

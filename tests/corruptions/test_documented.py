@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from cinemae.corruptions import KINDS, TIERS
+from cinemae.scores import ImageScore, write_scores
 
 PAGE = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
 
@@ -21,7 +22,14 @@ def test_every_tier() -> None:
         assert re.findall(r"`([\w.:-]+)`", text) == [str(corruption) for corruption in tier]
 
 
-def test_the_python_example_runs(capsys) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(example, {})
+def test_the_python_examples_run(capsys, monkeypatch, tmp_path) -> None:
+    first, again = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(first, {})
     assert "#### Operating points" in capsys.readouterr().out
+    (tmp_path / "results").mkdir()
+    values = {"name": "a", "generator": "gen", "source": "s", "split": "val", "head": "h", "protocol": "raw"}
+    rows = [ImageScore(**values, label=label, probability=p) for label, p in (("ai", 0.9), ("real", 0.2))]
+    write_scores(tmp_path / "results" / "scores.csv", rows)
+    monkeypatch.chdir(tmp_path)
+    exec(again, {})
+    assert "| gen | 1 | 1 | 100.0 |" in capsys.readouterr().out

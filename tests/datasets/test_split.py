@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cinemae.datasets.manifest import LabelledImage
+from cinemae.datasets.images import LabelledImage
 from cinemae.datasets.split import split_by_source
 
 

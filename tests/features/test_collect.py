@@ -1,5 +1,6 @@
 """Measuring a labelled set: in any order and any process the same, through the cache, past bad files."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from cinemae.alignment import AlignParams, AugmentConfig, PseudoConfig, SizeEqua
 from cinemae.corruptions import Corruption
 from cinemae.datasets import LabelledImage, read_images
 from cinemae.features.cache import FeatureCache
-from cinemae.features.collect import CACHE_FILE, ExtractorConfig, Job, Variant, collect
+from cinemae.features.collect import CACHE_FILE, Job, Variant, cache_key, collect
+from cinemae.features.measurer import ExtractorConfig
 from cinemae.features.spec import FeatureSpec, ScaleSpec
 from cinemae.images import load_image
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.modules import to_frozen
-from cinemae.masks import LatticeMasks
+from measurers import CornerMeasurer
 from toys import MILD, SCALES, SMALL_VIT, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 
 ONE = {"fine": SCALES["fine"].model_copy(update={"crops": 1})}
@@ -259,34 +261,6 @@ def test_the_cache_is_one_file_with_a_vector_a_scale(mae_folders, images, tmp_pa
         assert len(cache) == 2 * len(SCALES)  # one scale of what is there is not stored again
 
 
-def test_a_scale_s_key_is_of_all_that_its_numbers_depend_on(mae_folders):
-    config = config_of(mae_folders, SCALES)
-    spec, fine = config.spec, SCALES["fine"]
-    others = [
-        config,
-        config.model_copy(update={"fingerprints": config.fingerprints | {"fine": "fedcba9876543210"}}),
-        config.model_copy(update={"spec": spec.model_copy(update={"family": "laplace"})}),
-        config.model_copy(update={"spec": spec.model_copy(update={"version": spec.version + 1})}),
-        config.model_copy(update={"precision": "bf16"}),
-    ]
-    for change in ({"size": 32}, {"crops": 1}, {"patch": 16}, {"reduce": 2}, {"masks": LatticeMasks(phases=4)}):
-        scales = SCALES | {"fine": fine.model_copy(update=change)}
-        others.append(config.model_copy(update={"spec": spec.model_copy(update={"scales": scales})}))
-    assert len({other.scale_key("fine") for other in others}) == len(others) == 10
-    assert config.scale_key("semantic") != config.scale_key("fine")
-
-
-def test_a_scale_s_key_is_of_nothing_else(mae_folders):
-    config = config_of(mae_folders, SCALES)
-    scales = {"fine": SCALES["fine"], "semantic": SCALES["semantic"].model_copy(update={"layers": (3,)})}
-    same = [
-        config.model_copy(update={"backbone_names": {"fine": "elsewhere", "semantic": "elsewhere"}}),
-        config.model_copy(update={"fingerprints": config.fingerprints | {"semantic": "fedcba9876543210"}}),
-        config.model_copy(update={"spec": config.spec.model_copy(update={"scales": scales, "names": ()})}),
-    ]
-    assert {other.scale_key("fine") for other in same} == {config.scale_key("fine")}
-
-
 def test_an_mae_without_its_noise_model_stops_the_run(config, images, tmp_path):
     """What is wrong with the model is not reported as if the images were bad."""
     vit = small_vit(0, SMALL_VIT.model_copy(update={"output": "mean"}))
@@ -297,3 +271,53 @@ def test_an_mae_without_its_noise_model_stops_the_run(config, images, tmp_path):
     )
     with pytest.raises(ValueError, match="fit-noise"):
         collect([Job(images[0], RAW)], broken, tmp_path / "cache", workers=1)
+
+
+def test_a_place_in_the_cache_stays_what_it_was():
+    """Features that users have measured are still found: the key of a part of an image, letter by letter."""
+    sha256 = "cb2e3b4f09fbdae3c5aba0bfc2467585464fc50b3c8443dfd211abf84581468e"
+    variant = Variant(protocol="augment", seed=1)
+    place = "bab4dc7dbfcec48c/" + sha256 + "/1570d89dc28e36ed/"
+    assert cache_key("bab4dc7dbfcec48c", sha256, variant, "") == place
+    assert cache_key("bab4dc7dbfcec48c", sha256, variant, "375") == place + "375"
+    assert cache_key("", sha256, variant, "375") == ""
+
+
+def test_places_in_the_file_are_those_keys(config, images, tmp_path):
+    job = Job(images[0], RAW, SizeEqualiser.fit([80], [64]))
+    collect([Job(images[0], RAW), job], config, tmp_path / "cache", workers=1)
+    sha256 = hashlib.sha256(images[0].path.read_bytes()).hexdigest()
+    with FeatureCache(tmp_path / "cache" / CACHE_FILE) as cache:
+        assert cache.get(cache_key(config.scale_key("fine"), sha256, RAW, "")) is not None
+        assert cache.get(cache_key(config.scale_key("fine"), sha256, RAW, "64")) is not None
+        assert len(cache) == 2
+
+
+def test_pixels_stay_bytes_and_out_of_the_cache(images, tmp_path):
+    jobs = [Job(image, RAW) for image in images]
+    measured = collect(jobs, CornerMeasurer(), tmp_path / "cache", workers=2)
+    assert measured.features.dtype == np.uint8
+    for row, image in zip(measured.features, images, strict=True):
+        assert np.array_equal(row.reshape(2, 2, 3), load_image(image.path).pixels[:2, :2])
+    with FeatureCache(tmp_path / "cache" / CACHE_FILE) as cache:
+        assert len(cache) == 0
+    empty = collect([], CornerMeasurer(), tmp_path / "cache", workers=1)
+    assert (empty.features.shape, empty.features.dtype) == ((0, 12), np.uint8)
+
+
+def test_parts_with_a_key_are_kept_and_the_others_measured_again(images, tmp_path):
+    log = tmp_path / "log"
+    measurer = CornerMeasurer({"mean": "k", "corner": ""}, str(log), 15, np.dtype(np.float32))
+    jobs = [Job(image, RAW) for image in images]
+    first = collect(jobs, measurer, tmp_path / "cache", workers=1)
+    assert sorted(log.read_text().split()) == ["corner"] * 6 + ["mean"] * 6
+    again = collect(jobs, measurer, tmp_path / "cache", workers=1)
+    assert sorted(log.read_text().split()) == ["corner"] * 12 + ["mean"] * 6
+    assert np.array_equal(first.features, again.features)
+    pixels = load_image(images[0].path).pixels[:2, :2]
+    assert np.array_equal(first.features[0], [*pixels.astype(np.float32).mean((0, 1)), *pixels.flatten()])
+
+
+def test_pixels_can_not_be_kept(images, tmp_path):
+    with pytest.raises(TypeError, match="'corner' is kept in the cache, so it must be float32"):
+        collect([Job(images[0], RAW)], CornerMeasurer({"corner": "k"}), tmp_path / "cache", workers=1)

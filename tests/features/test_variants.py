@@ -8,7 +8,8 @@ from PIL import Image
 
 from cinemae.corruptions import Corruption
 from cinemae.datasets import LabelledImage, ManifestError, read_images
-from cinemae.features.collect import ExtractorConfig, Variant
+from cinemae.features.collect import Variant
+from cinemae.features.measurer import ExtractorConfig
 from cinemae.features.spec import FeatureSpec
 from cinemae.features.variants import Meter
 from toys import SCALES, extractor_from, pink
@@ -42,7 +43,7 @@ def test_rows_belong_to_their_image_and_variant(meter, images):
     assert len(found.refused) == 1
     assert "gone.png" in found.refused[0]
     assert found.known([RAW, NOISE]).tolist() == [1, 2, 3, 4, 5]
-    extractor = extractor_from(dict(meter.extractor.backbone_names), meter.extractor.spec)
+    extractor = extractor_from(dict(meter.measurer.backbone_names), meter.measurer.spec)
     for number in (2, 4):
         pixels = np.array(Image.open(listed[number].path))
         wanted = extractor.extract(pixels).features

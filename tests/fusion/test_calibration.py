@@ -1,12 +1,15 @@
-"""Calibration: the temperature and bias that are most likely, the threshold that is right most often."""
+"""Calibration: parameters and curves that are most likely, the threshold that is right most often."""
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
+from sklearn.isotonic import IsotonicRegression
 
-from cinemae.fusion.calibration import best_threshold, platt, weighted_quantile
+from cinemae.fusion.calibration import best_threshold, isotonic, platt, temperature
+from cinemae.fusion.curve import monotone, sigmoid
 
 
 @pytest.mark.parametrize(("temperature", "bias"), [(1.0, 0.0), (3.0, 0.5), (0.4, -1.0)])
@@ -82,7 +85,88 @@ def test_best_threshold_is_never_beaten(rows):
     assert ((p >= found) == labels).mean() == pytest.approx(max(hits))
 
 
-def test_weighted_quantile():
-    values, ones = np.array([3.0, 1.0, 2.0, 4.0]), np.ones(4)
-    assert [weighted_quantile(values, ones, q) for q in (0.0, 0.25, 0.5, 0.75, 1.0)] == [1, 1, 2, 3, 4]
-    assert weighted_quantile(values, np.array([1, 1, 1, 97.0]), 0.1) == 4
+@pytest.mark.parametrize("wanted", [0.3, 1.0, 4.0])
+def test_temperature_recovers_the_temperature(wanted):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2 * wanted, 20_000)
+    labels = (rng.random(20_000) < sigmoid(logits / wanted)).astype(int)
+    assert temperature(logits, labels, np.ones(20_000)) == pytest.approx(wanted, rel=0.05)
+
+
+def test_temperature_is_the_best_slope_without_a_bias():
+    rng = np.random.default_rng(1)
+    logits, labels, weights = rng.normal(1, 2, 300), rng.integers(0, 2, 300), rng.uniform(0.2, 2, 300)
+
+    def cost(slope: float) -> float:
+        return float(weights @ (np.logaddexp(0, slope * logits) - labels * slope * logits)) + 5e-4 * (slope - 1) ** 2
+
+    best = optimize.minimize_scalar(cost, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-9}).x
+    assert 1 / temperature(logits, labels, weights) == pytest.approx(best, rel=1e-4)
+    assert temperature(np.array([-1.0, 1.0]), np.array([0, 1]), np.full(2, 1e9)) == 1 / 20  # separable: bounded
+
+
+def test_isotonic_follows_a_curve_that_two_parameters_cannot():
+    rng = np.random.default_rng(0)
+    logits = rng.uniform(-3, 3, 30_000)
+    truth = sigmoid(logits**3 / 2)
+    labels = (rng.random(30_000) < truth).astype(int)
+    at, to = isotonic(logits, labels, np.ones(30_000))
+    found = sigmoid(monotone(logits, at, to))
+    assert np.abs(found - truth).mean() < 0.02
+    divisor, bias = platt(logits, labels, np.ones(30_000))
+    assert np.abs(sigmoid(logits / divisor + bias) - truth).mean() > 0.05
+
+
+def stretches(fit: IsotonicRegression, logits: np.ndarray) -> list[np.ndarray]:
+    """Which logits each value of a regression was found for."""
+    said = fit.predict(logits).round(12)
+    return [said == value for value in np.unique(said)]
+
+
+RUNS = st.lists(st.tuples(st.integers(-20, 20), st.booleans(), st.integers(0, 3)), min_size=2, max_size=60).filter(
+    lambda rows: any(weight for *_, weight in rows)
+)
+
+
+@given(RUNS)
+def test_isotonic_keeps_what_isotonic_regression_says_at_the_middle_of_each_stretch(rows):
+    logits, labels, weights = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    at, to = isotonic(logits / 4, labels.astype(int), weights)
+    assert (np.diff([at, to]) > 0).all()
+    counted = weights > 0
+    fit = IsotonicRegression(out_of_bounds="clip").fit(
+        logits[counted] / 4, labels[counted], sample_weight=weights[counted]
+    )
+    pull = 1 / (counted.sum() + 1)
+    assert sigmoid(to) == pytest.approx((1 - pull) * np.unique(fit.y_thresholds_) + pull / 2)
+    middles = [
+        np.average(logits[counted][part] / 4, weights=weights[counted][part])
+        for part in stretches(fit, logits[counted] / 4)
+    ]
+    assert at == pytest.approx(middles)
+
+
+KNOTS = st.lists(st.integers(-400, 400), min_size=1, max_size=12, unique=True).map(lambda x: np.array(sorted(x)) / 16)
+
+
+@given(KNOTS, st.integers(0, 999))
+def test_the_curve_is_straight_between_its_knots_and_of_slope_one_beyond(at, seed):
+    rng = np.random.default_rng(seed)
+    to = np.cumsum(rng.uniform(0.01, 3, len(at)))
+    x = np.concatenate([at, rng.uniform(-40, 40, 50)])
+    wanted = np.interp(x, at, to) + np.minimum(x - at[0], 0) + np.maximum(x - at[-1], 0)
+    assert monotone(x, at, to) == pytest.approx(wanted, abs=1e-9)
+    assert monotone(torch.from_numpy(x), torch.from_numpy(at), torch.from_numpy(to)).numpy() == pytest.approx(wanted)
+
+
+@given(KNOTS, st.integers(0, 999))
+def test_the_curve_never_falls_not_even_by_rounding(at, seed):
+    rng = np.random.default_rng(seed)
+    to = np.cumsum(rng.uniform(1e-6, 3, len(at)))
+    start = rng.uniform(-30, 30, 40)
+    x = np.sort(
+        np.concatenate([start, np.nextafter(start, np.inf), np.nextafter(at, np.inf), at, np.nextafter(at, -np.inf)])
+    )
+    assert (np.diff(monotone(x, at, to)) >= 0).all()
+    one_by_one = np.array([monotone(value, at, to) for value in x])
+    assert one_by_one.tobytes() == monotone(x, at, to).tobytes()

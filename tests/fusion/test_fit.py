@@ -6,7 +6,8 @@ from sklearn.metrics import roc_auc_score
 
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.config import BranchConfig, FitConfig
-from cinemae.fusion.fit import fit_head, row_weights, standardiser
+from cinemae.fusion.errors import AlphaError
+from cinemae.fusion.fit import Parts, fit_head, row_weights, standardiser
 from cinemae.fusion.recipe import part_config
 from toys import SCALES
 
@@ -41,14 +42,14 @@ def toy(informative: str, rows: int = 600, shift: float = 1.5, seed: int = 0) ->
     features[:, columns(informative)[:2]] += shift * labels[:, None]
     features = (features + rng.normal(0, 30, len(NAMES))) * 10.0 ** rng.integers(-3, 4, len(NAMES))
     sources = np.array([f"s{number // 4}" for number in range(rows)])
-    held_out = np.arange(rows) % 20 >= 16
-    return features.astype(np.float32), labels, sources, held_out
+    turn = np.arange(rows) % 20
+    return features.astype(np.float32), labels, sources, Parts(turn < 12, (turn >= 12) & (turn < 16), turn >= 16)
 
 
 def fitted(data: tuple[np.ndarray, ...], config: FitConfig = CONFIG):
-    features, labels, sources, held_out = data
+    features, labels, sources, parts = data
     weights = row_weights(labels, sources, np.zeros(len(labels), dtype=bool), config)
-    return fit_head(features, labels, weights, held_out, SPEC, {"fine": "0" * 16}, {"fine": "x"}, config)
+    return fit_head(features, labels, weights, parts, SPEC, {"fine": "0" * 16}, {"fine": "x"}, config)
 
 
 def test_learns_a_separable_toy():
@@ -65,7 +66,8 @@ def test_learns_as_much_as_there_is_and_no_more():
     """Two features, each 1.5 spreads apart: the best possible ROC-AUC is Phi(1.5) = 0.933."""
     train, (features, labels, *_) = toy("residual", 2000), toy("residual", 2000, seed=0)
     half = np.arange(2000) < 1500
-    head = fitted(tuple(part[half] for part in train)).head
+    parts = Parts(*(rows[half] for rows in vars(train[3]).values()))
+    head = fitted((*(array[half] for array in train[:3]), parts)).head
     assert 0.90 < roc_auc_score(labels[~half], head.logits(features[~half])) < 0.96
 
 
@@ -73,9 +75,9 @@ def test_no_signal_gives_no_verdict():
     data = toy("likelihood", shift=0)
     report = fitted(data)
     assert 0.3 < report.held_out_auc < 0.7
-    p = report.head.probabilities(data[0][data[3]])
+    p = report.head.probabilities(data[0][data[3].validation])
     assert np.abs(p - 0.5).max() < 0.3
-    low, high = report.head.config.band
+    low, high = report.head.band
     assert ((p > low) & (p < high)).mean() > 0.6  # nearly all are left undecided
 
 
@@ -164,15 +166,15 @@ def test_members_are_different_networks():
 
 def test_keeps_the_state_that_was_best_on_the_held_out_part():
     """With noise for labels a net can only memorise; its last state would be sure of itself, and wrong."""
-    features, _, sources, held_out = toy("likelihood", 120, shift=0)
+    features, _, sources, parts = toy("likelihood", 120, shift=0)
     labels = np.random.default_rng(0).permutation(np.arange(120) % 2)
     plain = with_branches(dropout=0.0, noise=0.0, epochs=150)
     update = {"patience": 150, "batch": 16, "members": 1}
-    head = fitted((features, labels, sources, held_out), plain.model_copy(update=update)).head
+    head = fitted((features, labels, sources, parts), plain.model_copy(update=update)).head
     raw = (head.logits(features) - head.config.bias) * head.config.temperature
     loss = np.where(labels == 1, np.logaddexp(0, -raw), np.logaddexp(0, raw))
-    assert loss[held_out].mean() < np.log(2) + 0.03
-    assert roc_auc_score(labels[~held_out], raw[~held_out]) < 0.95
+    assert loss[parts.validation].mean() < np.log(2) + 0.03
+    assert roc_auc_score(labels[parts.training], raw[parts.training]) < 0.95
 
 
 def test_patience_ends_a_fit_that_gets_no_better():
@@ -191,40 +193,105 @@ def test_features_that_are_not_finite_are_named():
         fitted((features, *rest))
 
 
-@pytest.mark.parametrize("part", ["training", "held-out"])
+@pytest.mark.parametrize("part", ["training", "validation"])
 def test_one_class_alone_is_refused(part):
-    features, labels, sources, held_out = toy("likelihood")
-    rows = held_out if part == "held-out" else ~held_out
-    labels = np.where(rows, 1, labels)
+    features, labels, sources, parts = toy("likelihood")
+    labels = np.where(getattr(parts, part), 1, labels)
     with pytest.raises(ValueError, match=f"the {part} part has images of one class only"):
-        fitted((features, labels, sources, held_out))
+        fitted((features, labels, sources, parts))
+
+
+def test_parts_that_share_rows_are_refused():
+    features, labels, sources, parts = toy("likelihood")
+    both = Parts(parts.training, parts.validation, parts.validation)
+    with pytest.raises(ValueError, match="must not share rows"):
+        fitted((features, labels, sources, both))
+
+
+def test_too_few_images_for_the_error_rate_are_named_before_anything_is_fitted():
+    data = toy("likelihood")
+    count = int(data[1][data[3].conformal].sum())
+    message = rf"alpha 0.005 needs 199 AI-generated images to calibrate on, there are {count}: .* is 0.0"
+    with pytest.raises(AlphaError, match=message):
+        fitted(data, CONFIG.model_copy(update={"alpha": 0.005}))
+
+
+def test_the_conformal_rows_decide_nothing_but_the_verdicts():
+    """Another label for each of them leaves networks, calibration and threshold as they are."""
+    features, labels, _, parts = toy("likelihood")
+    plain = np.ones(len(labels))
+    kept, turned = (
+        fit_head(features, given, plain, parts, SPEC, {"fine": "0" * 16}, {"fine": "x"}, CONFIG).head
+        for given in (labels, np.where(parts.conformal, 1 - labels, labels))
+    )
+    assert kept.config == turned.config
+    assert kept.band != turned.band
+    for name, array in kept.weights.items():
+        other = {"conformal.ai": "conformal.real", "conformal.real": "conformal.ai"}.get(name, name)
+        assert array.tobytes() == turned.weights[other].tobytes(), name
+
+
+def test_rows_in_no_part_are_for_nothing():
+    features, labels, sources, parts = toy("likelihood")
+    left_out = parts.conformal & (np.arange(len(labels)) % 3 == 0)
+    fewer = Parts(parts.training, parts.validation, parts.conformal & ~left_out)
+    spoilt = features.copy()
+    spoilt[left_out] = 77
+    ours, theirs = (fitted((rows, labels, sources, fewer)).head.fingerprint() for rows in (features, spoilt))
+    assert ours == theirs
+
+
+def test_what_is_stored_are_the_conformal_rows_logits_of_each_class():
+    features, labels, _, parts = data = toy("likelihood")
+    head = fitted(data).head
+    raw = head.raw_logits(features)
+    for name, label in (("ai", 1), ("real", 0)):
+        wanted = np.sort(raw[parts.conformal & (labels == label)])
+        assert head.weights[f"conformal.{name}"].tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["temperature", "platt", "isotonic"])
+def test_each_calibration_leaves_the_verdicts_as_they_are(kind):
+    """They stand on ranks, and every calibration rises."""
+    data = toy("likelihood", 1500)
+    platt, other = (fitted(data, CONFIG.model_copy(update={"calibration": c})).head for c in ("platt", kind))
+    assert other.config.calibration == kind
+    assert (other.config.bias == 0) is (kind == "temperature")
+    found = [[head.decide(p) for p in head.probabilities(data[0]).tolist()] for head in (platt, other)]
+    assert found[0] == found[1]
+    assert {"ai", "real", "inconclusive"} == set(found[0])
+    rows = data[3].validation
+    assert np.abs(other.probabilities(data[0][rows]) - platt.probabilities(data[0][rows])).mean() < 0.1
+    assert np.array_equal(*(np.argsort(head.logits(data[0]), kind="stable") for head in (platt, other)))
 
 
 def test_constant_and_outlying_features_do_no_harm():
-    features, labels, sources, held_out = toy("likelihood", shift=6)
+    features, *rest = toy("likelihood", shift=6)
     features[:, columns("error")[0]] = 7
     features[5, columns("residual")[0]] = 1e30
-    assert fitted((features, labels, sources, held_out)).held_out_auc > 0.97
+    assert fitted((features, *rest)).held_out_auc > 0.97
 
 
-def test_probabilities_are_calibrated():
-    """Half of the rows knows nothing: what is said of the others must not be said of these."""
-    data = toy("likelihood", 3000, shift=1.5)
-    held = data[3]
-    p = fitted(data).head.probabilities(data[0][held])
+@pytest.mark.parametrize("kind", ["temperature", "platt", "isotonic"])
+def test_probabilities_are_calibrated(kind):
+    """On rows that calibration has not seen."""
+    data = toy("likelihood", 5000, shift=1.5)
+    held = data[3].conformal
+    p = fitted(data, CONFIG.model_copy(update={"calibration": kind})).head.probabilities(data[0][held])
     for low, high in ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0)):
         inside = (p >= low) & (p < high)
         assert data[1][held][inside].mean() == pytest.approx(p[inside].mean(), abs=0.12)
 
 
-def test_band_leaves_the_wanted_shares_outside():
+def test_the_band_leaves_the_wanted_shares_outside():
+    """Of the images it was calibrated on, k of n + 1, and of new ones about as many."""
     data = toy("likelihood", 4000, shift=1.0)
-    report = fitted(data, CONFIG.model_copy(update={"false_alarms": 0.05}))
-    p, labels = report.head.probabilities(data[0][data[3]]), data[1][data[3]]
-    low, high = report.head.config.band
-    assert low < report.head.config.threshold < high
-    assert (p[labels == 0] >= high).mean() == pytest.approx(0.05, abs=0.01)
-    assert (p[labels == 1] <= low).mean() == pytest.approx(0.05, abs=0.01)
+    head = fitted(data, CONFIG.model_copy(update={"alpha": 0.05})).head
+    low, high = head.band
+    for rows, slack in ((data[3].conformal, 0.003), (data[3].validation, 0.045)):
+        p, labels = head.probabilities(data[0][rows]), data[1][rows]
+        assert (p[labels == 0] >= high).mean() == pytest.approx(0.05, abs=slack)
+        assert (p[labels == 1] <= low).mean() == pytest.approx(0.05, abs=slack)
 
 
 def weights_of(labels: list[int], sources: list[str], pseudo: list[int] | None = None, **update: float) -> np.ndarray:
@@ -272,9 +339,10 @@ def test_weights_reach_the_fit():
     sources = np.array(["large"] * 360 + [f"s{n}" for n in range(40)])
     features = np.zeros((400, len(NAMES)), dtype=np.float32)
     features[:, 0] = np.where(np.arange(400) < 360, 1, -1) * (2 * labels - 1) + 0.1 * rng.normal(size=400)
-    held_out = np.arange(400) % 4 >= 2
+    turn = np.arange(400) % 8 // 2
+    parts = Parts(turn < 2, turn == 2, turn == 3)
     by_image, by_source = (
-        fitted((features, labels, sources, held_out), CONFIG.model_copy(update={"balance": b})).head for b in (1.0, 0.0)
+        fitted((features, labels, sources, parts), CONFIG.model_copy(update={"balance": b})).head for b in (1.0, 0.0)
     )
     probe = np.zeros((2, len(NAMES)), dtype=np.float32)
     probe[:, 0] = (-1, 1)

@@ -8,7 +8,9 @@ import torch
 from pydantic import ValidationError
 
 from cinemae.features.spec import FeatureSpec
+from cinemae.fusion.forward import ROWS
 from cinemae.fusion.head import FusionHead, HeadConfig, HeadError, sigmoid
+from cinemae.loading import find_head
 from toys import head_of
 
 
@@ -48,14 +50,32 @@ def test_features_are_clipped(rows):
     assert np.isfinite(head.probabilities(np.full((1, 12), 3e38, dtype=np.float32))).all()
 
 
-def test_rows_do_not_depend_on_each_other(rows):
-    head = head_of()
+@pytest.mark.parametrize("knots", [None, (np.linspace(-9, 9, 23), np.linspace(-2, 3, 23) ** 3)])
+def test_rows_do_not_depend_on_each_other(knots):
+    """Bit for bit, in any number, at any place, beside whatever else."""
+    rows = np.random.default_rng(1).normal(0, 3, (3 * ROWS + 5, 12)).astype(np.float32)
+    head = head_of(knots=knots)
     together = head.logits(rows)
-    for size in (1, 3, 7):
+    for size in (1, 3, 7, ROWS, ROWS + 1, 2 * ROWS):
         parts = [head.logits(rows[start : start + size]) for start in range(0, len(rows), size)]
         assert np.concatenate(parts).tobytes() == together.tobytes()
     order = np.random.default_rng(0).permutation(len(rows))
     assert head.logits(rows[order]).tobytes() == together[order].tobytes()
+    wild = rows.copy()
+    wild[1:] = 3e38
+    assert head.logits(wild)[0] == together[0]
+
+
+def test_rows_of_the_shipped_head_do_not_depend_on_each_other():
+    """As many features as it really has, and as they lie in memory when they are read from a cache."""
+    head = FusionHead.load(find_head(None))
+    rng = np.random.default_rng(0)
+    count = len(head.config.spec.names)
+    rows = (head.weights["center"] + head.weights["spread"] * rng.normal(size=(40, count))).astype(np.float32)
+    together = head.logits(rows)
+    assert np.concatenate([head.logits(row[None]) for row in rows]).tobytes() == together.tobytes()
+    for other in (rows[::-1], np.asfortranarray(rows)[::-1], np.repeat(rows[::-1], 2, axis=0)[::2]):
+        assert head.logits(other)[::-1].tobytes() == together.tobytes()
 
 
 def test_no_rows():
@@ -70,13 +90,17 @@ def test_extreme_logits_give_probabilities(rows):
     assert p.max() > 1 - 1e-6
 
 
-def test_saved_and_loaded_is_the_same_head(rows, tmp_path):
-    head = head_of(temperature=1.234567890123, bias=0.1, threshold=0.44, band=(0.3, 0.6), licence="Apache-2.0",
+@pytest.mark.parametrize("curve", [False, True])
+def test_saved_and_loaded_is_the_same_head(rows, tmp_path, curve):
+    knots = ([-1.0, 0.25], [-0.5, 1 / 3]) if curve else None
+    head = head_of(temperature=1.234567890123, bias=0.1, threshold=0.44, alpha=0.2, licence="Apache-2.0",
+                   ai=(0.4, 0.5, 0.6, 0.7), real=(0.2, 0.5, 0.6, 0.65, 0.7), knots=knots,
                    training={"manifest_hash": "00ff", "images": {"ai": 3}})  # fmt: skip
     head.save(tmp_path / "a" / "b")
     back = FusionHead.load(tmp_path / "a" / "b")
     assert back.fingerprint() == head.fingerprint()
     assert back.config == head.config
+    assert back.band == head.band
     assert back.probabilities(rows).tobytes() == head.probabilities(rows).tobytes()
 
 
@@ -84,7 +108,10 @@ def test_fingerprint_covers_what_decides_and_not_where_it_came_from():
     head = head_of()
     assert len(head.fingerprint()) == 16
     for update in (
-        {"threshold": 0.51, "band": (0.5, 0.6)},
+        {"threshold": 0.51},
+        {"alpha": 0.2},
+        {"ai": (0.4,) * 9},
+        {"knots": ([0.0], [0.0])},
         {"temperature": 2.0},
         {"clip": 3.0},
         {"backbones": {"fine": "f" * 16}},
@@ -95,24 +122,26 @@ def test_fingerprint_covers_what_decides_and_not_where_it_came_from():
     assert FusionHead(head.config.model_copy(update=told), head.weights).fingerprint() == head.fingerprint()
 
 
-def test_band_and_threshold():
-    head = head_of(threshold=0.4, band=(0.3, 0.7))
-    wanted = {0.0: "real", 0.29: "real", 0.3: "real", 0.31: "inconclusive", 0.4: "inconclusive", 0.69: "inconclusive",
-              0.7: "ai", 1.0: "ai"}  # fmt: skip
-    assert {p: head.decide(p) for p in wanted} == wanted
-    closed = head_of(threshold=0.4, band=(0.4, 0.4))
-    assert [closed.decide(p) for p in (0.399, 0.4, 0.401)] == ["real", "ai", "ai"]
+def test_a_head_of_the_first_format_is_to_be_trained_again(tmp_path):
+    """It stored an abstention band, not the images behind it."""
+    head_of().save(tmp_path)
+    config = tmp_path / "config.json"
+    values = json.loads(config.read_text())
+    del values["alpha"], values["calibration"]
+    config.write_text(json.dumps(values | {"format": 1, "band": (0.4, 0.6)}))
+    with pytest.raises(
+        HeadError, match=r"(?s)config.json.*a head of format 1; this cinemae reads format 2: train it again"
+    ):
+        FusionHead.load(tmp_path)
 
 
-def test_an_explicit_threshold_switches_the_band_off():
-    head = head_of(threshold=0.4, band=(0.3, 0.7))
-    assert [head.decide(p, 0.6) for p in (0.35, 0.59, 0.6, 0.65)] == ["real", "real", "ai", "ai"]
-
-
-@pytest.mark.parametrize("band", [(0.5, 0.6), (0.1, 0.3), (0.6, 0.2), (-0.1, 0.5), (0.3, 1.2)])
-def test_a_band_without_its_threshold_is_refused(band):
-    with pytest.raises(ValidationError, match="must hold the threshold"):
-        head_of(threshold=0.4, band=band)
+@pytest.mark.parametrize(
+    "knots",
+    [([], []), ([0.0, 0.0], [0.0, 1.0]), ([0.0, 1.0], [1.0, 0.5]), ([0.0, 1.0], [0.0]), ([[0.0, 1.0]], [[0.0, 1.0]])],
+)
+def test_knots_that_do_not_rise_are_refused(knots):
+    with pytest.raises(HeadError, match=r"calibration.at and calibration.to are no knots of a rising curve"):
+        head_of(knots=knots)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
@@ -149,7 +178,7 @@ def test_damaged_files_are_named(tmp_path, damage):
         case "other model":
             config.write_text(json.dumps(values | {"model_type": "vit_mae"}))
         case "newer":
-            config.write_text(json.dumps(values | {"format": 2}))
+            config.write_text(json.dumps(values | {"format": 3}))
     file = weights if damage in ("truncated", "text", "empty") else config
     with pytest.raises(HeadError, match=file.name):
         FusionHead.load(tmp_path)
@@ -166,6 +195,11 @@ def test_damaged_files_are_named(tmp_path, damage):
         (lambda w: w.update({"local.in": w["local.in"].transpose(0, 2, 1)}), r"local.in has shape \(3, 5, 8\)"),
         (lambda w: w.update({"global.out_bias": w["global.out_bias"][:1]}), r"global.out_bias has shape \(1,\)"),
         (lambda w: w["local.out"].__setitem__((0, 0), np.nan), r"not finite: \['local.out'\]"),
+        (lambda w: w.pop("conformal.real"), "conformal.real"),
+        (lambda w: w.update({"conformal.ai": np.arange(9.0)[::-1]}), "conformal.ai is no row of rising numbers"),
+        (lambda w: w.update({"conformal.ai": np.arange(9, dtype=np.float32)}), "conformal.ai is no row .* in float64"),
+        (lambda w: w.update({"conformal.ai": np.zeros(8)}), "alpha 0.1 needs 9 AI-generated images .* there are 8"),
+        (lambda w: w.update({"calibration.at": np.zeros(1)}), "calibration.at"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
@@ -181,7 +215,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
 def test_configuration_is_strict():
     head = head_of()
     values = head.config.model_dump()
-    for wrong in ({"temperature": 0.0}, {"threshold": 1.0, "band": (1.0, 1.0)}, {"members": 0}, {"colour": "blue"}):
+    for wrong in ({"temperature": 0.0}, {"threshold": 1.0}, {"alpha": 0.0}, {"members": 0}, {"colour": "blue"}):
         with pytest.raises(ValidationError):
             HeadConfig.model_validate(values | wrong)
     assert HeadConfig.model_validate(values).spec == FeatureSpec.model_validate(values["spec"])

@@ -1,6 +1,7 @@
 """The training recipe, end to end on the toy set."""
 
 from collections import Counter
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,8 +12,17 @@ from cinemae.datasets import manifest_hash, read_images, read_photos
 from cinemae.detector import Detector
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.config import FitConfig
+from cinemae.fusion.division import divide, parts_of
+from cinemae.fusion.errors import AlphaError
 from cinemae.fusion.head import FusionHead
-from cinemae.fusion.recipe import TrainConfig, choose_photos, part_config, prepare_extractor, train_head, training_jobs
+from cinemae.fusion.recipe import (
+    TrainConfig,
+    choose_photos,
+    part_config,
+    prepare_extractor,
+    train_head,
+    training_jobs,
+)
 from cinemae.loading import build_extractor
 from cinemae.mae.select import resolve_precision
 from toys import FIT, MILD, SCALES, pink, upsampled
@@ -148,6 +158,40 @@ def test_a_head_learns_from_photographs_and_pseudo_fakes(config, toy_set, toy_ph
     assert report.held_out_auc > 0.6
     real, fake = (report.head.probabilities(rows).mean() for rows in np.split(probes(config), 2))
     assert fake > real
+
+
+def test_the_parts_of_a_fit_share_no_source(config, toy_set, toy_photos):
+    images = read_images(toy_set, split="train") + read_photos(toy_photos)
+    fit = config.fit.model_copy(update={"seed": 4})
+    division = divide(images, fit)
+    parts = {name: {image.source for image in part} for name, part in vars(division).items()}
+    for one, other in combinations(parts, 2):  # but for the one that has most photographs, divided by file
+        assert parts[one] & parts[other] <= {"large"}
+    assert {image.place for part in vars(division).values() for image in part} == {image.place for image in images}
+    assert sum(map(len, vars(division).values())) == len(images)
+    for part in vars(division).values():
+        assert {image.label for image in part} == {0, 1}
+    assert divide(images[::-1], fit).conformal == division.conformal[::-1]
+    assert divide(images, fit.model_copy(update={"seed": 5})) != division
+
+
+def test_conformal_rows_are_the_first_augmentation_of_each_image_and_no_pseudo_fake(config, toy_set, toy_photos):
+    images = read_images(toy_set, split="train") + read_photos(toy_photos)
+    jobs = training_jobs(images, config.model_copy(update={"pseudo_fakes": True}))
+    parts, division = parts_of(jobs, config.fit), divide(images, config.fit)
+    chosen = [job for job, inside in zip(jobs, parts.conformal, strict=True) if inside]
+    assert Counter(job.image.place for job in chosen) == Counter(image.place for image in division.conformal)
+    assert {(job.variant.protocol, job.variant.number) for job in chosen} == {("augment", 0)}
+    for rows, wanted in ((parts.training, division.training), (parts.validation, division.validation)):
+        places = {image.place for image in wanted}
+        assert rows.tolist() == [job.image.place in places for job in jobs]
+
+
+def test_too_few_images_for_alpha_are_an_error_before_anything_is_measured(config, toy_set, tmp_path):
+    strict = config.model_copy(update={"fit": config.fit.model_copy(update={"alpha": 0.01})})
+    with pytest.raises(AlphaError, match=r"alpha 0.01 needs 99 AI-generated images to calibrate on, there are \d:"):
+        train_head(strict, toy_set, tmp_path / "head", photos=[], cache=tmp_path / "cache", jobs=1)
+    assert not list(tmp_path.iterdir())
 
 
 def probes(config: TrainConfig) -> np.ndarray:

@@ -38,10 +38,14 @@ def test_counts_stand_for_copies(scores: tuple[np.ndarray, np.ndarray]) -> None:
         said = p >= 0.45
         assert found["points.stored.accuracy"][number] == pytest.approx(accuracy_score(truth, said))
         assert found["points.stored.balanced_accuracy"][number] == pytest.approx(balanced_accuracy_score(truth, said))
-        kept = (p <= 0.4) | (p >= 0.7)
+        kept, ai_class = (p <= 0.4) | (p >= 0.7), truth == 1
         assert found["selective.coverage"][number] == pytest.approx(kept.mean())
         assert found["selective.error"][number] == pytest.approx((said != truth)[kept].mean())
-        assert found["selective.error_ai"][number] == pytest.approx((~said)[kept & (truth == 1)].mean())
+        assert found["selective.error_ai"][number] == pytest.approx((~said)[kept & ai_class].mean())
+        assert found["selective.inconclusive_real"][number] == pytest.approx((~kept)[~ai_class].mean())
+        assert found["selective.miscoverage_ai"][number] == pytest.approx((p <= 0.4)[ai_class].mean())
+        assert found["selective.miscoverage_real"][number] == pytest.approx((p >= 0.7)[~ai_class].mean())
+        assert found["selective.empty"][number] == pytest.approx(0, abs=1e-12)
 
 
 def test_the_calibration_error_of_the_sample(scores: tuple[np.ndarray, np.ndarray]) -> None:
@@ -62,6 +66,8 @@ def test_every_figure_but_one_has_an_interval_around_it(scores: tuple[np.ndarray
     for name, figure in draw(scores, 300).figures().items():
         if name == "calibration.min_cllr":
             assert figure.interval is None
+        elif name == "selective.empty":
+            assert (figure.value, figure.interval) == (0, (0, 0))
         else:
             assert figure.interval is not None
             assert figure.interval[0] <= figure.value <= figure.interval[1], name
@@ -91,6 +97,25 @@ def test_a_calibrated_sample_costs_little_and_a_shifted_one_more() -> None:
     assert good["calibration.min_cllr"] == pytest.approx(bad["calibration.min_cllr"])
     assert good["calibration.cllr"] - good["calibration.min_cllr"] < 0.01 < 0.1
     assert bad["calibration.cllr"] - bad["calibration.min_cllr"] > 0.1
+
+
+def test_empty_sets_miss_both_classes(scores: tuple[np.ndarray, np.ndarray]) -> None:
+    ones = np.ones((1, 90)), np.ones((1, 60))
+    full, empty = (Comparison(*scores, Rule(RULE.thresholds, RULE.band, e)).statistics(*ones) for e in (False, True))
+    inside = [((part > 0.4) & (part < 0.7)).mean() for part in scores]
+    for side, share in zip(("ai", "real"), inside, strict=True):
+        assert empty[f"selective.miscoverage_{side}"] == pytest.approx(full[f"selective.miscoverage_{side}"] + share)
+        assert empty[f"selective.inconclusive_{side}"] == pytest.approx(share)
+    assert empty["selective.empty"] == pytest.approx((90 * inside[0] + 60 * inside[1]) / 150)
+    same = ("selective.coverage", "selective.error", "selective.error_ai", "selective.risk_coverage_area")
+    assert all(full[name] == empty[name] for name in same)
+
+
+def test_verdicts_stand_on_the_band_also_where_it_does_not_hold_the_threshold() -> None:
+    scores = np.array([0.3, 0.45, 0.6, 0.8]), np.array([0.1, 0.35, 0.45, 0.6])
+    found = Comparison(*scores, Rule({"stored": 0.9}, (0.35, 0.5))).statistics(np.ones((1, 4)), np.ones((1, 4)))
+    assert found["selective.coverage"] == 6 / 8
+    assert (found["selective.error_ai"], found["selective.error_real"]) == (1 / 3, 1 / 3)
 
 
 def test_no_verdict_no_error() -> None:

@@ -33,7 +33,7 @@ def part(scored: Scored, rows: slice) -> Scored:
 @pytest.fixture(scope="module")
 def table(scored: Scored) -> EvaluationTable:
     families = {"both": ["g", "h"], "gone": ["solo", "zz"]}
-    return evaluate_scores(scored, 0.6, band=(0.3, 0.7), families=families, resamples=400)
+    return evaluate_scores(scored, 0.6, band=(0.3, 0.7), alpha=0.2, empty=True, families=families, resamples=400)
 
 
 def test_rows_are_the_plain_figures(scored: Scored, table: EvaluationTable) -> None:
@@ -55,6 +55,9 @@ def test_rows_are_the_plain_figures(scored: Scored, table: EvaluationTable) -> N
     kept = (p <= 0.3) | (p >= 0.7)
     assert row.selective.coverage.value == pytest.approx(kept.mean())
     assert row.selective.error.value == pytest.approx(((p >= 0.6) != labels)[kept].mean())
+    assert row.selective.miscoverage_ai.value == pytest.approx((p < 0.7)[labels].mean())
+    assert row.selective.empty.value == pytest.approx(1 - kept.mean())
+    assert (table.band, table.alpha, table.empty) == ((0.3, 0.7), 0.2, True)
     low, high = row.ranking.roc_auc.interval
     assert low < row.ranking.roc_auc.value < high
     with pytest.raises(KeyError):
@@ -138,7 +141,7 @@ def test_without_families_there_is_one_mean_over_all(scored: Scored) -> None:
 
 
 def test_intervals_depend_on_the_seed_but_not_on_other_generators(scored: Scored, table: EvaluationTable) -> None:
-    alone = evaluate_scores(part(scored, slice(210, 420)), 0.6, band=(0.3, 0.7), resamples=400)
+    alone = evaluate_scores(part(scored, slice(210, 420)), 0.6, band=(0.3, 0.7), empty=True, resamples=400)
     assert alone.row("h").ranking == table.row("h").ranking
     assert alone.row("h").selective == table.row("h").selective
     other = evaluate_scores(part(scored, slice(210)), 0.6, resamples=400, seed=1).row("g").ranking.roc_auc

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cinemae.metrics.selective import RiskCoverage, decided
+from cinemae.metrics.selective import RiskCoverage, missed, said
 from toys import head_of
 
 
@@ -40,9 +40,24 @@ def test_extremes() -> None:
     assert RiskCoverage(np.array([0.45, 0.8, 0.9, 0.95]), real, 0.5).area(*ones) == pytest.approx([1 / 64])
 
 
-def test_the_band_is_the_head_s() -> None:
-    head = head_of(threshold=0.5, band=(0.4, 0.6))
-    p = np.array([0.0, 0.39, 0.4, 0.41, 0.5, 0.59, 0.6, 0.61, 1.0])
+@pytest.mark.parametrize(("ai", "real"), [((0.4,) * 9, (0.6,) * 9), ((0.6,) * 9, (0.4,) * 9)], ids=["both", "none"])
+def test_verdicts_and_sets_are_the_head_s(ai: tuple[float, ...], real: tuple[float, ...]) -> None:
+    head = head_of(threshold=0.9, ai=ai, real=real)
+    decision = head.decision()
+    low, high = decision.band
+    ends = [np.nextafter(end, to) for end in (low, high) for to in (0, 1)]
+    p = np.array([0.0, 0.39, low, 0.5, high, 0.61, 1.0, *ends])
     verdicts = [head.decide(float(value)) for value in p]
-    assert decided(p, head.config.band).tolist() == [verdict != "inconclusive" for verdict in verdicts]
-    assert decided(p, (0.5, 0.5)).all()
+    assert {"ai", "real", "inconclusive"} == set(verdicts)
+    found, passed = said(p, decision.band)
+    assert np.select([found, passed], ["ai", "real"], "inconclusive").tolist() == verdicts
+    lacks_ai, lacks_real = missed(p, decision.band, decision.empty)
+    p_ai, p_real = head.conformal.p_values(p)
+    assert lacks_ai.tolist() == (p_ai <= 0.1).tolist()
+    assert lacks_real.tolist() == (p_real <= 0.1).tolist()
+
+
+def test_a_threshold_leaves_nothing_undecided() -> None:
+    found, passed = said(np.array([0.4, 0.5, 0.6]), (0.5, 0.5))
+    assert found.tolist() == [False, True, True]
+    assert passed.tolist() == [True, False, False]

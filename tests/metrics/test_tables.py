@@ -18,7 +18,9 @@ def table() -> EvaluationTable:
     p = np.append(rng.beta(2 + labels[:120], 3), 0.9)
     names, sources = ["g"] * 120 + ["solo"], [str(i) for i in range(121)]
     families = {"one|two": ["g", "solo"], "gone": ["zz"]}
-    return evaluate_scores(Scored(p, labels, names, sources), 0.5, band=(0.4, 0.6), families=families, resamples=50)
+    return evaluate_scores(
+        Scored(p, labels, names, sources), 0.5, band=(0.4, 0.6), alpha=0.05, families=families, resamples=50
+    )
 
 
 def test_the_main_table(table: EvaluationTable) -> None:
@@ -51,7 +53,10 @@ def test_the_details(table: EvaluationTable) -> None:
     assert cell in tables[0][2]
     assert f"| {row.calibration.brier.value:.3f} | {row.calibration.nll.value:.3f} |" in tables[1][2]
     assert tables[2][2].startswith(f"| g | {100 * row.selective.coverage.value:.1f} [")
-    assert "Band 0.400 to 0.600" in text
+    assert "Band 0.400 to 0.600, made for at most 5 % missed" in text
+    missed = row.selective.miscoverage_real
+    low, high = (100 * end for end in missed.interval)
+    assert f"| {100 * missed.value:.1f} [{low:.1f}, {high:.1f}] | 0.0 | " in tables[2][2]
 
 
 def test_figures() -> None:

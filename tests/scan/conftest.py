@@ -46,6 +46,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> DetectorSettings:
         members=2,
         hidden={"local": 4},
         band=(0.45, 0.55),
+        alpha=0.1,
+        p_ai=0.5,
+        p_real=0.25,
     )
     FusionHead(config, weights).save(place / "head")
     return DetectorSettings(model=str(place / "head"), device="cpu", precision="f32")

@@ -26,8 +26,9 @@ from cinemae.scan.rows import (
 from cinemae.verdict import ErrorInfo, Verdict
 
 PROMISED = (
-    "id sha256 verdict probability threshold band_low band_high bits_per_dim fine_bits_per_dim fine_gap width height"
-    " format file_bytes frames notes error_type error_message model precision seed seconds duplicate_of attempts"
+    "id sha256 verdict probability threshold band_low band_high alpha p_ai p_real bits_per_dim fine_bits_per_dim"
+    " fine_gap width height format file_bytes frames notes error_type error_message model precision seed seconds"
+    " duplicate_of attempts"
 )
 SCORED = Verdict(
     path="a/ä.png",
@@ -35,6 +36,7 @@ SCORED = Verdict(
     probability=0.1 + 0.2,
     threshold=0.5,
     band=(0.4, 0.6),
+    alpha=0.1,
     bits_per_dim=3.25,
     width=40,
     height=30,

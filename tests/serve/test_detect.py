@@ -204,6 +204,7 @@ async def test_the_model_and_its_limits(serving, detector):
     assert said["fingerprint"] == detector.fingerprint
     assert said["precision"] == detector.extractor.precision
     assert (said["device"], said["threshold"]) == ("cpu", detector.head.config.threshold)
+    assert (tuple(said["band"]), said["alpha"]) == (detector.head.band, detector.head.config.alpha)
     assert said["limits"] == {
         "body_bytes": 5000, "files": 3, "pixels": 1_000_000, "min_side": 32, "deadline_seconds": 60.0,
     }  # fmt: skip

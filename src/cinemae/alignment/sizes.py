@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cinemae.datasets.manifest import LabelledImage, ManifestError
+from cinemae.datasets.images import LabelledImage, ManifestError
 from cinemae.images import ImageError
 
 

@@ -11,6 +11,7 @@ from typing import get_args
 
 from cinemae.alignment import Protocol
 from cinemae.datasets import LabelledImage, ManifestError
+from cinemae.naming import printable
 
 NAMES = ("name", "path")
 """Columns that may hold the image's name."""
@@ -46,7 +47,7 @@ class Scores:
         known = self.by_protocol.get(protocol)
         if known is None:
             return None
-        found = [known.get(image.key, known.get(image.place, math.nan)) for image in images]
+        found = [known.get(printable(image.key), known.get(image.place, math.nan)) for image in images]
         if all(math.isnan(score) for score in found):
             raise ManifestError(
                 f"the scores are of other images: none is called {images[0].key!r}, the first of the set"
@@ -54,34 +55,47 @@ class Scores:
         return found
 
 
-def read_scores(file: Path) -> Scores:
+def read_scores(file: Path, *, head: str | None = None) -> Scores:
     """Read a CSV file with the columns ``name`` and ``score`` and, if it likes, ``protocol``.
 
     The name is the image's path as the set writes it (``LabelledImage.name``), or its path on this
     machine. A score is any finite number, higher = more likely AI-generated. Without a protocol the
-    scores are those of the files as they are, ``raw``.
+    scores are those of the files as they are, ``raw``. What ``cinemae evaluate --out`` writes is such a
+    file: rows with a ``corruption`` are left out, and where ``head`` names several, one must be chosen.
+
+    Args:
+        file: The file.
+        head: Read the scores of this head only.
 
     Raises:
-        ManifestError: If a column is missing, a score is no number, a protocol is unknown, or an
-            image has two scores; the message names the line.
+        ManifestError: If a column is missing, a score is no number, a protocol is unknown, an
+            image has two scores, or there is none of the head or several heads to choose from; the
+            message names the line.
         OSError: If the file can't be read.
     """
     by_protocol: dict[Protocol, dict[str, float]] = {}
-    empty = 0
+    empty, heads = 0, dict[str, None]()
     with file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream)
         columns = reader.fieldnames or ()
         name_column, score_column = (_column(columns, wanted, file) for wanted in (NAMES, SCORES))
         for row in reader:
             place = f"{file}, line {reader.line_num}"
+            heads[row.get("head") or ""] = None
+            if row.get("corruption") or (head is not None and row.get("head") != head):
+                continue
+            if head is None and len(heads) > 1:
+                raise ManifestError(f"{place}: scores of a second head, {row['head']!r}: choose one")
             text = (row[score_column] or "").strip()
             if not text:
                 empty += 1
                 continue
             scores = by_protocol.setdefault(_protocol(row.get("protocol"), place), {})
-            if row[name_column] in scores:
+            number = _number(text, place)
+            if scores.setdefault(row[name_column], number) != number:  # a set may list an image twice
                 raise ManifestError(f"{place}: a second score of {row[name_column]!r}")
-            scores[row[name_column]] = _number(text, place)
+    if head is not None and head not in heads:
+        raise ManifestError(f"{file}: no scores of the head {head!r}; there are {', '.join(map(repr, heads))}")
     if not by_protocol:
         raise ManifestError(f"{file}: no scores")
     return Scores(by_protocol, empty)

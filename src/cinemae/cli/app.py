@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from cinemae.cli.audit import audit
+from cinemae.cli.compare import compare
+from cinemae.cli.data import app as data
 from cinemae.cli.detect import detect
 from cinemae.cli.evaluate import evaluate
 from cinemae.cli.export import export
@@ -16,6 +18,7 @@ from cinemae.cli.fit_noise import fit_noise
 from cinemae.cli.manners import Commands
 from cinemae.cli.models import models
 from cinemae.cli.pretrain import pretrain
+from cinemae.cli.report import report
 from cinemae.cli.scan import app as scan
 from cinemae.cli.serve import app as serve
 from cinemae.cli.train import train
@@ -27,8 +30,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # a bug shows a plain traceback, fit for a report
 )
-for command in (detect, models, train, evaluate, audit, pretrain, fit_noise, export):
+for command in (detect, models, train, evaluate, report, compare, audit, pretrain, fit_noise, export):
     app.command()(command)
+app.add_typer(data, name="data")
 app.add_typer(scan, name="scan")
 app.add_typer(serve, name="serve")
 

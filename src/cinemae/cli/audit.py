@@ -10,7 +10,9 @@ import typer
 
 from cinemae.cli.evaluate import ProtocolName
 from cinemae.cli.manners import require_packages
+from cinemae.cli.options import Label, Layout, LayoutName
 from cinemae.cli.progress import progress_bar
+from cinemae.cli.reading import reading_aloud, stated_labels
 
 SHOWN = 12
 """Facts of each protocol that the terminal shows; the files have all."""
@@ -25,16 +27,20 @@ class SplitName(StrEnum):
 
 
 def audit(
-    data: Annotated[Path, typer.Argument(help="Folder tree or manifest with both classes.")],
+    data: Annotated[Path, typer.Argument(help="Folder tree, manifest or tar shards with both classes.")],
     root: Annotated[Path | None, typer.Option(help="What a manifest's relative paths are relative to.")] = None,
+    layout: Layout = LayoutName.AUTO,
+    label: Label = None,
     split: Annotated[SplitName, typer.Option(help="Which split of the set.")] = SplitName.VAL,
     limit: Annotated[
         int | None, typer.Option(min=2, help="At most this many images of each generator and class, drawn by seed.")
     ] = None,
     protocol: Annotated[list[ProtocolName] | None, typer.Option(help="May be repeated; default: all three.")] = None,
     scores: Annotated[
-        Path | None, typer.Option(help="CSV of a detector's scores: name, score and, if not raw, protocol.")
+        Path | None,
+        typer.Option(help="CSV of a detector's scores: name, score and, if not raw, protocol; or evaluate's file."),
     ] = None,
+    head: Annotated[str | None, typer.Option(help="Which head's scores, where evaluate's file has several.")] = None,
     threshold: Annotated[float, typer.Option(help="A score at or above it counts as AI-generated.")] = 0.5,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for audit.json and audit.md.")] = None,
     warn_above: Annotated[
@@ -52,10 +58,12 @@ def audit(
     from cinemae.evaluation import sample_images
 
     config = AuditConfig(limit=warn_above, few=few, resamples=resamples, threshold=threshold, seed=seed)
-    images = read_images(data, root=root, split=None if split is SplitName.ALL else split.value)
+    part = None if split is SplitName.ALL else split.value
+    with reading_aloud():
+        images = read_images(data, root=root, split=part, layout=layout.value, labels=stated_labels(label))
     if limit is not None:
         images = sample_images(images, limit, seed)
-    rated = None if scores is None else read_scores(scores)
+    rated = None if scores is None else read_scores(scores, head=head)
     with progress_bar("reading") as progress:
         found = audit_images(
             images,

@@ -13,6 +13,7 @@ import typer
 from cinemae.cli.manners import INTERRUPTED, require_device
 from cinemae.cli.options import (
     Accurate,
+    Alpha,
     Backbone,
     Device,
     Jobs,
@@ -22,7 +23,7 @@ from cinemae.cli.options import (
     Precision,
     PrecisionName,
     Threshold,
-    check_threshold,
+    check_decision,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def detect(
         typer.Option("--map", metavar="DIR", help="Write an anomaly overlay and a side-by-side of each image there."),
     ] = None,
     threshold: Threshold = None,
+    alpha: Alpha = None,
     model: Model = None,
     backbone: Backbone = None,
     device: Device = None,
@@ -65,7 +67,7 @@ def detect(
     """
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
-    check_threshold(threshold)
+    check_decision(threshold, alpha)
     from cinemae.cli.inputs import expand
     from cinemae.cli.output import make_writer
 
@@ -76,6 +78,7 @@ def detect(
     from cinemae.detector import ACCURATE_ROUNDS, Detector
     from cinemae.images import ImageLimits
     from cinemae.mae.runtime import cores
+    from cinemae.verdict import guarantee
 
     detector = Detector.load(
         model,
@@ -86,6 +89,7 @@ def detect(
         jobs=jobs or min(cores(), max(1, len(inputs))),
         limits=ImageLimits(max_pixels=max_pixels),
         threshold=threshold,
+        alpha=alpha,
     )
     if maps is not None and "semantic" not in detector.extractor.spec.scales:
         raise typer.BadParameter("this model has no semantic scale to draw maps of", param_hint="--map")
@@ -94,6 +98,9 @@ def detect(
             detector = detector.with_rounds(ACCURATE_ROUNDS)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--accurate") from error
+    decision = detector.decision
+    if not (as_json or as_csv) and decision is not None and decision.alpha is not None:
+        typer.echo(f"cinemae: {guarantee(decision.alpha)}", err=True)
     writer = make_writer("json" if as_json else "csv" if as_csv else "table")
     refused = score_inputs(detector, inputs, writer, maps=maps, seed=seed, batch_size=batch_size)
     raise typer.Exit(1 if refused else 0)

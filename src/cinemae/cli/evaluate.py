@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinemae.cli.manners import require_packages
-from cinemae.cli.options import Device, Precision, PrecisionName
+from cinemae.cli.manners import given_command, require_packages
+from cinemae.cli.options import Device, Label, Layout, LayoutName, Precision, PrecisionName
 from cinemae.cli.progress import progress_bar
+from cinemae.cli.reading import reading_aloud, stated_labels
 
 if TYPE_CHECKING:
     from cinemae.corruptions import Corruption, Tier
@@ -26,11 +27,14 @@ class ProtocolName(StrEnum):
 
 
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="Folder tree or manifest with both classes.")],
+    context: typer.Context,
+    data: Annotated[Path, typer.Argument(help="Folder tree, manifest or tar shards with both classes.")],
     model: Annotated[
         list[Path] | None, typer.Option("--model", help="Folder of a head; may be repeated. Default: the shipped one.")
     ] = None,
     root: Annotated[Path | None, typer.Option(help="What a manifest's relative paths are relative to.")] = None,
+    layout: Layout = LayoutName.AUTO,
+    label: Label = None,
     limit: Annotated[
         int | None, typer.Option(min=2, help="At most this many images of each generator and class, drawn by seed.")
     ] = None,
@@ -53,7 +57,9 @@ def evaluate(
     families: Annotated[
         Path | None, typer.Option(help="JSON file: name of a mean -> generators. Default: the mean of all.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for evaluation.json and evaluation.md.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for evaluation.json, evaluation.md and scores.csv.")
+    ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path(".cinemae-cache"),
     precision: Precision = PrecisionName.AUTO,
     device: Device = None,
@@ -66,18 +72,23 @@ def evaluate(
     With --out also operating points, detection at few false alarms, calibration and abstention.
     """
     require_packages("train", "sklearn")
+    command = given_command(context)
     chosen, further = _corruptions(tiers, corruption or [])
     from cinemae.datasets import read_images
     from cinemae.evaluation import evaluate_heads, sample_images
     from cinemae.fusion.head import FusionHead
     from cinemae.loading import find_head
+    from cinemae.provenance import Run
+    from cinemae.scores import SCORES_FILE, ImageScore, write_scores
 
-    images = read_images(data, root=root, split="val")
+    with reading_aloud():
+        images = read_images(data, root=root, split="val", layout=layout.value, labels=stated_labels(label))
     if limit is not None:
         images = sample_images(images, limit, seed)
     places = {str(place): place for place in model} if model else {"shipped": find_head(None)}
     heads = {name: FusionHead.load(place) for name, place in places.items()}
     names = sorted({image.generator for image in images})
+    scores: list[ImageScore] = []
     with progress_bar("measuring") as progress:
         evaluation = evaluate_heads(
             heads,
@@ -95,7 +106,11 @@ def evaluate(
             resamples=resamples,
             jobs=jobs,
             progress=progress,
+            record=None if out is None else scores.append,
         )
+    fingerprints = {name: head.fingerprint() for name, head in heads.items()}
+    run = Run.here(command, seed=seed, limit=limit, heads=fingerprints)
+    evaluation = evaluation.model_copy(update={"run": run})
     typer.echo(evaluation.to_markdown())
     for line in evaluation.refused:
         typer.echo(f"refused: {line}", err=True)
@@ -104,6 +119,7 @@ def evaluate(
         (out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n")
         text = f"{evaluation.to_markdown()}\n\n## Details\n\n{evaluation.details_markdown()}"
         (out / "evaluation.md").write_text(text)
+        write_scores(out / SCORES_FILE, scores)
 
 
 def _corruptions(tiers: str, corruptions: list[str]) -> tuple[list[Tier], list[Corruption]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
@@ -61,14 +62,18 @@ def mendable() -> tuple[type[Exception], ...]:
 
     Their modules are imported only here, once something has failed.
     """
+    from cinemae.compare.errors import CompareError
     from cinemae.datasets import ManifestError
     from cinemae.features.spec import SpecMismatchError
     from cinemae.fusion.head import HeadError
     from cinemae.images import ImageError
     from cinemae.mae.errors import CheckpointError
     from cinemae.mae.select import DeviceError
+    from cinemae.report.errors import ReportError
+    from cinemae.scores import ScoresError
 
-    return CheckpointError, DeviceError, HeadError, ImageError, ManifestError, SpecMismatchError, OSError
+    ours = (CheckpointError, CompareError, DeviceError, HeadError, ImageError, ManifestError, ReportError, ScoresError)
+    return *ours, SpecMismatchError, OSError
 
 
 @contextmanager
@@ -121,3 +126,25 @@ def require_packages(extra: str, *packages: str) -> None:
     if missing:
         typer.echo(f"cinemae: needs {', '.join(missing)}, not installed: pip install 'cinemae[{extra}]'", err=True)
         raise typer.Exit(2)
+
+
+def given_command(context: Any) -> str:
+    """Return a command line that says what this one does: what was given, and no defaults.
+
+    Args:
+        context: Click's context of the command.
+    """
+    words = context.command_path.split()
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name)
+        if value is None or value == parameter.get_default(context):
+            continue
+        option = parameter.opts[0] if parameter.param_type_name == "option" else None
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if option is None:
+                words.append(str(one))
+            elif getattr(parameter, "is_flag", False):
+                words.append(option if one else parameter.secondary_opts[0])
+            else:
+                words += [option, str(one)]
+    return shlex.join(words)

@@ -17,6 +17,18 @@ class PrecisionName(StrEnum):
     F16 = "f16"
 
 
+class LayoutName(StrEnum):
+    """Layouts of labelled sets; ``auto`` is the one that the set's folders and files have."""
+
+    AUTO = "auto"
+    GENIMAGE = "genimage"
+    FORENSYNTHS = "forensynths"
+    CHAMELEON = "chameleon"
+    FOLDERS = "folders"
+    TABLE = "table"
+    WEBDATASET = "webdataset"
+
+
 Precision = Annotated[
     PrecisionName,
     typer.Option(help="Arithmetic of the MAEs; auto: f16 or bf16 where the CPU computes in it, else f32."),
@@ -28,19 +40,36 @@ Model = Annotated[str | None, typer.Option(help="Folder or hub id of another hea
 Backbone = Annotated[str | None, typer.Option(help="Another MAE for the semantic scale; see `cinemae models`.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Images scored at the same time; default: one a core.")]
 Threshold = Annotated[
-    float | None, typer.Option(help="Decision threshold, 0 to 1; replaces the head's and its abstention band.")
+    float | None, typer.Option(help="Threshold on the probability, 0 to 1, that decides alone: never inconclusive.")
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        help="Error rate of the verdicts, 0 to 1: the smaller, the more are inconclusive. Default: the head's, 0.1."
+    ),
 ]
 Accurate = Annotated[bool, typer.Option("--accurate", help="Four rounds of masks, not one: slower, less noise.")]
 MaskSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the masks.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse images of more pixels.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: CUDA if it is there, and torch.")]
 
+Layout = Annotated[LayoutName, typer.Option(help="How the labelled set is laid out; auto looks at its names.")]
+Label = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=ai|real", help="What the set calls a class; given for both. Needed where classes are numbers."
+    ),
+]
 
-def check_threshold(threshold: float | None) -> None:
-    """Check a threshold that was given.
+
+def check_decision(threshold: float | None, alpha: float | None) -> None:
+    """Check what was asked of the verdicts.
 
     Raises:
-        typer.BadParameter: If it does not lie between 0 and 1.
+        typer.BadParameter: If there are both, or one does not lie between 0 and 1.
     """
-    if threshold is not None and not 0 < threshold < 1:
-        raise typer.BadParameter(f"{threshold} does not lie between 0 and 1", param_hint="--threshold")
+    for name, value in (("--threshold", threshold), ("--alpha", alpha)):
+        if value is not None and not 0 < value < 1:
+            raise typer.BadParameter(f"{value} does not lie between 0 and 1", param_hint=name)
+    if threshold is not None and alpha is not None:
+        raise typer.BadParameter("give --threshold or --alpha, not both: a threshold decides alone")

@@ -11,6 +11,7 @@ import typer
 from cinemae.cli.manners import INTERRUPTED, CommandsWithDefault, require_device, require_packages
 from cinemae.cli.options import (
     Accurate,
+    Alpha,
     Backbone,
     Device,
     Jobs,
@@ -19,7 +20,7 @@ from cinemae.cli.options import (
     Precision,
     PrecisionName,
     Threshold,
-    check_threshold,
+    check_decision,
 )
 
 app = typer.Typer(cls=CommandsWithDefault, no_args_is_help=True)
@@ -73,6 +74,7 @@ def run(
     part_size: Annotated[int, typer.Option(min=1, max=100_000, help="Inputs of a part.")] = 512,
     timeout: Annotated[float, typer.Option(help="Seconds for one image; one that hangs is an error.")] = 60.0,
     threshold: Threshold = None,
+    alpha: Alpha = None,
     model: Model = None,
     backbone: Backbone = None,
     device: Device = None,
@@ -86,7 +88,7 @@ def run(
 
     Exit status: 0 all inputs were scored, 1 some were refused, 2 usage, 130 interrupted.
     """
-    check_threshold(threshold)
+    check_decision(threshold, alpha)
     if sample is not None and not 0 < sample <= 1:
         raise typer.BadParameter(f"{sample} does not lie between 0 and 1", param_hint="--sample")
     if timeout <= 0:
@@ -110,6 +112,7 @@ def run(
         precision=precision.value,
         accurate=accurate,
         threshold=threshold,
+        alpha=alpha,
         max_pixels=max_pixels,
         max_bytes=max_bytes,
     )

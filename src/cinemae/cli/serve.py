@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cinemae.cli.manners import CommandsWithDefault, require_device, require_packages
-from cinemae.cli.options import Backbone, Device, Model, Precision, PrecisionName, Threshold, check_threshold
+from cinemae.cli.options import Alpha, Backbone, Device, Model, Precision, PrecisionName, Threshold, check_decision
 
 MIB = 1 << 20
 
@@ -55,6 +55,7 @@ def run(
     ] = None,
     accurate: Annotated[bool, typer.Option("--accurate", help="Four rounds of masks for every image.")] = False,
     threshold: Threshold = None,
+    alpha: Alpha = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse images of more pixels.")] = 64_000_000,
     max_body: Annotated[float, typer.Option(min=0.001, help="Most MiB of a request's body.")] = 64,
     max_files: Annotated[int, typer.Option(min=1, help="Most images in a request.")] = 32,
@@ -84,7 +85,7 @@ def run(
     """
     require_packages("serve", "fastapi", "uvicorn", "python_multipart", "prometheus_client")
     require_device(device)
-    check_threshold(threshold)
+    check_decision(threshold, alpha)
     from pydantic import ValidationError
 
     from cinemae.mae.runtime import cores
@@ -103,6 +104,7 @@ def run(
                 jobs=jobs or max(1, cores() // workers),
                 accurate=accurate,
                 threshold=threshold,
+                alpha=alpha,
                 max_pixels=max_pixels,
                 max_bytes=int(max_body * MIB),
             ),

@@ -9,14 +9,17 @@ import typer
 from pydantic import ValidationError
 
 from cinemae.cli.manners import require_packages
-from cinemae.cli.options import Device, PrecisionSetting
+from cinemae.cli.options import Device, Label, Layout, LayoutName, PrecisionSetting
 from cinemae.cli.progress import progress_bar
+from cinemae.cli.reading import reading_aloud, stated_labels
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder tree or manifest (TSV, CSV, Parquet) with both classes.")],
+    data: Annotated[Path, typer.Argument(help="Folder tree, manifest or tar shards with both classes.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the head.")],
     root: Annotated[Path | None, typer.Option(help="What a manifest's relative paths are relative to.")] = None,
+    layout: Layout = LayoutName.AUTO,
+    label: Label = None,
     photos: Annotated[
         list[Path] | None, typer.Option(help="More real photographs: a folder or manifest; may be repeated.")
     ] = None,
@@ -70,12 +73,14 @@ def train(
         config = TrainConfig.model_validate(values)
     except ValidationError as error:
         raise typer.BadParameter(str(error)) from error
-    with progress_bar("measuring") as progress:
+    with reading_aloud(), progress_bar("measuring") as progress:
         reports = train_head(
             config,
             data,
             out,
             root=root,
+            layout=layout.value,
+            labels=stated_labels(label),
             photos=photos or [],
             photos_root=photos_root,
             cache=cache,
@@ -84,7 +89,10 @@ def train(
             progress=progress,
         )
     for place, report in reports.items():
+        head = report.head
+        low, high = head.band
         typer.echo(
             f"{place}: held-out ROC-AUC {report.held_out_auc:.3f}, loss {report.held_out_loss:.3f} nats,"
-            f" threshold {report.head.config.threshold:.3f}, band {report.head.config.band}"
+            f" threshold {head.config.threshold:.3f}, inconclusive from {low:.3f} to {high:.3f} at alpha"
+            f" {head.config.alpha:g} ({len(head.conformal.ai)} AI and {len(head.conformal.real)} real images)"
         )

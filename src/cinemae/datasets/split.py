@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from cinemae.datasets.manifest import LabelledImage, ManifestError
+from cinemae.datasets.images import LabelledImage, ManifestError
 from cinemae.seeding import seeded_digest
 
 Group = Callable[[LabelledImage], str]

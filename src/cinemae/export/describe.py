@@ -89,8 +89,10 @@ class ExportDescription(_Record):
         inputs: In order.
         outputs: In order.
         labels: What the numbers of ``verdict`` stand for.
-        threshold: Decision threshold on the probability; inside the model.
-        band: Probabilities strictly inside are inconclusive; inside the model.
+        threshold: As in each verdict of the detector.
+        band: Probabilities strictly inside are inconclusive, at its ends and beyond real and ai; inside the
+            model, each end rounded outwards to float32.
+        alpha: Error rate that the band was made for; None where it is a threshold of the caller's.
         seed: Seed of the masks, which are inside the model.
         model: Fingerprint of the head and the MAEs, as shown in each verdict.
         feature_version: Version of the feature definitions.
@@ -101,7 +103,7 @@ class ExportDescription(_Record):
         arithmetic: What precision the model needs.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model_type: Literal["cinemae-scorer"] = "cinemae-scorer"
     runtime: Format
     file: str
@@ -110,6 +112,7 @@ class ExportDescription(_Record):
     labels: tuple[str, ...] = LABELS
     threshold: float
     band: tuple[float, float]
+    alpha: float | None
     seed: int
     model: str
     feature_version: int
@@ -122,7 +125,7 @@ class ExportDescription(_Record):
 
 def describe(detector: Detector, head: FusionHead, runtime: Format, file: str, seed: int) -> ExportDescription:
     """Describe the export of a detector with this head."""
-    extractor, threshold = detector.extractor, detector.threshold
+    extractor, decision = detector.extractor, head.decision(detector.threshold, detector.alpha)
     return ExportDescription(
         runtime=runtime,
         file=file,
@@ -136,8 +139,9 @@ def describe(detector: Detector, head: FusionHead, runtime: Format, file: str, s
             for name, scale in extractor.spec.scales.items()
         ),
         outputs=_outputs(extractor.spec),
-        threshold=head.config.threshold if threshold is None else threshold,
-        band=head.config.band if threshold is None else (threshold, threshold),
+        threshold=decision.threshold,
+        band=decision.band,
+        alpha=decision.alpha,
         seed=seed,
         model=detector.fingerprint,
         feature_version=extractor.spec.version,

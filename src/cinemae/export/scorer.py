@@ -16,7 +16,9 @@ from cinemae.detector import Detector
 from cinemae.features.extractor import Backbone
 from cinemae.features.spec import ScaleSpec
 from cinemae.features.vector import view_vector
-from cinemae.fusion.head import FusionHead, branch_logits
+from cinemae.fusion.conformal import Band, Decision
+from cinemae.fusion.forward import arranged, branch_logits, calibrated
+from cinemae.fusion.head import FusionHead
 from cinemae.likelihood.conditional import ConditionalLikelihood, PassPredictions, combine
 from cinemae.likelihood.distributions import Family
 from cinemae.mae.conv import ConvMAE, condition_on_colour
@@ -42,7 +44,7 @@ class Scorer(nn.Module):
         """Take over a detector's MAEs, likelihood and statistics, and a head.
 
         Args:
-            detector: The detector; its own threshold, if it has one, replaces the head's and its band.
+            detector: The detector; its own threshold or alpha, if it has one, replaces the head's.
             head: Its head.
             seed: Seed of the masks.
         """
@@ -54,7 +56,7 @@ class Scorer(nn.Module):
             _Scale(scale, backbones[name], modules[backbones[name].fingerprint], spec.family, seed)
             for name, scale in spec.scales.items()
         )
-        self.head = _Head(head, detector.threshold)
+        self.head = _Head(head, head.decision(detector.threshold, detector.alpha))
         bits = ["bits_per_dim"] if "semantic" in self.inputs else []
         self.outputs = ["probability", "verdict", *bits, *(f"{name}_nll" for name in self.inputs)]
         self.eval().requires_grad_(False)
@@ -201,24 +203,33 @@ class _ConvNetwork(nn.Module):
 class _Head(nn.Module):
     """The fusion head with its calibration and its decision, in float32."""
 
-    def __init__(self, head: FusionHead, threshold: float | None) -> None:
+    def __init__(self, head: FusionHead, decision: Decision) -> None:
         super().__init__()
-        self.config = head.config
-        self.threshold = head.config.threshold if threshold is None else threshold
-        self.band = head.config.band if threshold is None else (threshold, threshold)
-        self.names = {name: name.replace(".", "_") for name in head.weights}
-        for name, array in head.weights.items():
+        self.config, self.band = head.config, outwards(decision.band)
+        curve = {name: array for name, array in head.weights.items() if name.startswith("calibration.")}
+        weights = arranged(head.config, head.weights) | curve
+        self.names = {name: name.replace(".", "_") for name in weights}
+        for name, array in weights.items():
             self.register_buffer(self.names[name], _constant(array))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return P(AI-generated) and the verdict's number."""
         weights = {name: getattr(self, field) for name, field in self.names.items()}
-        total = torch.stack(list(branch_logits(self.config, weights, features).values())).sum()
-        probability = torch.sigmoid(total / self.config.temperature + self.config.bias)
+        total = torch.cat(list(branch_logits(self.config, weights, features[None]).values())).sum()
+        probability = torch.sigmoid(calibrated(self.config, weights, total))
         low, high = self.band
-        said = torch.where(probability >= self.threshold, AI, REAL)
-        unsure = (probability > low) & (probability < high)
-        return probability, torch.where(unsure, INCONCLUSIVE, said)
+        unsure = torch.where(probability <= low, REAL, INCONCLUSIVE)
+        return probability, torch.where(probability >= high, AI, unsure)
+
+
+def outwards(band: Band) -> Band:
+    """Return a band's ends rounded outwards to float32, so that one that is open in float64 is not closed there."""
+    low, high = np.float32(band[0]), np.float32(band[1])
+    if float(low) > band[0]:
+        low = np.nextafter(low, np.float32(-np.inf))
+    if float(high) < band[1]:
+        high = np.nextafter(high, np.float32(np.inf))
+    return float(low), float(high)
 
 
 def _constant(array: NDArray[np.generic]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Measuring a labelled set: variants of images -> features, in worker processes, through the cache."""
+"""Measuring a labelled set: variants of images -> vectors, in worker processes, through the cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +29,11 @@ from cinemae.alignment import (
 from cinemae.corruptions import Corruption
 from cinemae.datasets import LabelledImage
 from cinemae.features.cache import FeatureCache
-from cinemae.features.spec import FeatureSpec
+from cinemae.features.measurer import Measure, Measurer, Vector
 from cinemae.images import ImageError, header_size, load_image
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.mae.runtime import cores
 from cinemae.seeding import rng_for
-from cinemae.verdict import Precision
-
-if TYPE_CHECKING:
-    from cinemae.features.extractor import FeatureExtractor
 
 SAVE_EVERY = 64
 CACHE_FILE = "features.sqlite"
@@ -96,43 +92,6 @@ class Variant(BaseModel):
         return augment(pixels, augmentation, self.augment, max_side=max_side)
 
 
-class ExtractorConfig(BaseModel):
-    """What a worker process needs to build the extractor.
-
-    Attributes:
-        backbone_names: Each scale's MAE, to load.
-        fingerprints: Its fingerprint.
-        spec: The features, names filled in.
-        precision: Arithmetic of the MAEs.
-        device: Where they run.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    backbone_names: dict[str, str]
-    fingerprints: dict[str, str]
-    spec: FeatureSpec
-    precision: Precision = "f32"
-    device: str = "cpu"
-
-    @classmethod
-    def of(cls, extractor: FeatureExtractor, backbone_names: dict[str, str]) -> ExtractorConfig:
-        """Describe an extractor, so that other processes build the same."""
-        return cls(
-            backbone_names=backbone_names,
-            fingerprints={scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()},
-            spec=extractor.spec,
-            precision=extractor.precision,
-            device=next(iter(extractor.backbones.values())).runtime.device,
-        )
-
-    def scale_key(self, scale: str) -> str:
-        """Return a short hash of all that one scale's features depend on, beside the image."""
-        settings = self.spec.scales[scale].model_dump_json()
-        text = f"{self.fingerprints[scale]}/{settings}/{self.spec.family}/{self.spec.version}/{self.precision}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 @dataclass(frozen=True)
 class Job:
     """One image, one variant; ``equaliser`` brings its size to what both classes have."""
@@ -152,12 +111,12 @@ class Collected:
     """Features of a set.
 
     Attributes:
-        features: (measured, features).
+        features: (measured, features), of the measurer's type.
         jobs: The jobs measured, in the order of the rows.
         refused: Name and reason of each image that could not be read.
     """
 
-    features: FloatArray
+    features: Vector
     jobs: list[Job]
     refused: list[str]
 
@@ -175,25 +134,36 @@ class Collected:
 _worker: dict[str, Any] = {}
 
 
-def _start(config: ExtractorConfig, cache: Path) -> None:
-    _worker.update(config=config, cache=FeatureCache(cache))
+def _start(measurer: Measurer, cache: Path) -> None:
+    _worker.update(measurer=measurer, parts=measurer.parts, cache=FeatureCache(cache))
 
 
-def _extractor() -> FeatureExtractor:
-    """Build this process's extractor when something must be measured; a run from the cache never does."""
-    if "extractor" not in _worker:
-        from cinemae.loading import build_extractor
+def _measure_part(pixels: NDArray[np.uint8], part: str) -> Vector:
+    """Measure, with what this process loads when it must for the first time; a run from the cache never does."""
+    if "measure" not in _worker:
+        measurer: Measurer = _worker["measurer"]
+        _worker["measure"] = measurer.build()
+    measure: Measure = _worker["measure"]
+    vector = measure(pixels, part)
+    if _worker["parts"][part] and vector.dtype != np.float32:
+        raise TypeError(f"the part {part!r} is kept in the cache, so it must be float32, not {vector.dtype}")
+    return vector
 
-        config: ExtractorConfig = _worker["config"]
-        _worker["extractor"] = build_extractor(
-            dict(config.backbone_names), config.spec, device=config.device, precision=config.precision, threads=1
-        )
-    extractor: FeatureExtractor = _worker["extractor"]
-    return extractor
+
+def cache_key(part_key: str, sha256: str, variant: Variant, size: str) -> str:
+    """Return where the cache keeps a part of an image's vector; "" for a part that is not kept.
+
+    Args:
+        part_key: The part's own key, see :class:`Measurer`.
+        sha256: Of the image's bytes.
+        variant: What is done to the image.
+        size: The short side that it is cut to in pixels; "" for its own.
+    """
+    return f"{part_key}/{sha256}/{variant.digest()}/{size}" if part_key else ""
 
 
-def _measure(job: Job) -> tuple[FloatArray, dict[str, FloatArray]] | str:
-    """Return the features, and those of their parts that are new by cache key; or the reason of a refusal."""
+def _measure(job: Job) -> tuple[Vector, dict[str, FloatArray]] | str:
+    """Return the vector, and those of its parts that are new by cache key; or the reason of a refusal."""
     try:
         data = job.image.read()
         sha256 = hashlib.sha256(data).hexdigest()
@@ -203,27 +173,27 @@ def _measure(job: Job) -> tuple[FloatArray, dict[str, FloatArray]] | str:
         if job.equaliser is not None:
             draw = rng_for(job.variant.seed, f"{sha256}/side")
             size = str(job.equaliser.side(min(header_size(data, name=name)), job.image.label, draw))
-        key = f"{sha256}/{job.variant.digest()}/{size}"
-        config: ExtractorConfig = _worker["config"]
-        keys = {scale: f"{config.scale_key(scale)}/{key}" for scale in config.spec.scales}
-        found = {scale: cache.get(place) for scale, place in keys.items()}
-        missing = [scale for scale, vector in found.items() if vector is None]
+        parts: Mapping[str, str] = _worker["parts"]
+        keys = {part: cache_key(key, sha256, job.variant, size) for part, key in parts.items()}
+        found: dict[str, Vector | None] = {part: cache.get(place) if place else None for part, place in keys.items()}
+        missing = [part for part, vector in found.items() if vector is None]
         if not missing:
             return _joined(found), {}
         pixels = job.variant.apply(load_image(data, name=name).pixels, sha256, int(size) if size else None)
     except (ImageError, OSError) as error:
         return str(error)
-    measured = {scale: _extractor().extract_scale(pixels, scale)[0] for scale in missing}
-    return _joined(found | measured), {keys[scale]: vector for scale, vector in measured.items()}
+    measured = {part: _measure_part(pixels, part) for part in missing}
+    fresh = {keys[part]: vector for part, vector in measured.items() if keys[part]}
+    return _joined(found | measured), fresh
 
 
-def _joined(parts: Mapping[str, FloatArray | None]) -> FloatArray:
+def _joined(parts: Mapping[str, Vector | None]) -> Vector:
     return np.concatenate([part for part in parts.values() if part is not None])
 
 
 def collect(
     jobs: Sequence[Job],
-    config: ExtractorConfig,
+    measurer: Measurer,
     cache: Path,
     *,
     workers: int | None = None,
@@ -233,30 +203,32 @@ def collect(
 
     Args:
         jobs: What to measure.
-        config: The extractor.
+        measurer: What measures, for example an :class:`cinemae.features.measurer.ExtractorConfig`.
         cache: Folder of the feature cache.
         workers: Worker processes; None takes one a core.
         progress: Wraps the iteration, for a progress bar.
     """
-    rows: list[FloatArray] = []
+    # Filled in place: the rows of pixels are gigabytes, which a list to be stacked would hold twice.
+    rows: Vector = np.empty((len(jobs), measurer.width), dtype=measurer.dtype)
     kept: list[Job] = []
     refused: list[str] = []
     fresh: dict[str, FloatArray] = {}
     # Spawned, not forked: a fork of a process with thread pools (OpenVINO, torch) can hang in them.
     place = cache / CACHE_FILE
-    pool = ProcessPoolExecutor(workers or cores(), get_context("spawn"), _start, (config, place))
+    pool = ProcessPoolExecutor(workers or cores(), get_context("spawn"), _start, (measurer, place))
     with FeatureCache(place) as store, pool:
         for job, result in zip(jobs, progress(pool.map(_measure, jobs, chunksize=8), len(jobs)), strict=True):
             if isinstance(result, str):
                 refused.append(result)
                 continue
             features, new = result
-            rows.append(features)
+            if features.shape != rows.shape[1:]:
+                raise ValueError(f"the measurer says {rows.shape[1]} numbers an image, it measured {len(features)}")
+            rows[len(kept)] = features
             kept.append(job)
             fresh |= new
             if len(fresh) >= SAVE_EVERY:
                 store.put(fresh)
                 fresh = {}
         store.put(fresh)
-    width = len(config.spec.names)
-    return Collected(np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32), kept, refused)
+    return Collected(rows[: len(kept)], kept, refused)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cinemae.alignment import fit_sizes, short_sides
 from cinemae.datasets import LabelledImage
-from cinemae.features.collect import ExtractorConfig, Job, Variant, collect
-from cinemae.likelihood.conditional import FloatArray
+from cinemae.features.collect import Job, Variant, collect
+from cinemae.features.measurer import Measurer, Vector
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -31,16 +31,16 @@ class Measured:
     images: Sequence[LabelledImage]
     variants: Sequence[Variant]
     refused: Sequence[str]
-    _features: FloatArray
+    _features: Vector
     _rows: NDArray[np.intp]  # (variants, images), -1 for what could not be measured
 
     def known(self, variants: Iterable[Variant]) -> NDArray[np.intp]:
         """Return the numbers of the images that could be measured in all of some variants."""
         return np.flatnonzero((self._rows[[self.variants.index(variant) for variant in variants]] >= 0).all(axis=0))
 
-    def features(self, variant: Variant, numbers: NDArray[np.intp]) -> FloatArray:
+    def features(self, variant: Variant, numbers: NDArray[np.intp]) -> Vector:
         """Return the features of some images in a variant, (numbers, features)."""
-        rows: FloatArray = self._features[self._rows[self.variants.index(variant), numbers]]
+        rows: Vector = self._features[self._rows[self.variants.index(variant), numbers]]
         return rows
 
 
@@ -49,13 +49,13 @@ class Meter:
     """What measuring takes, but for the images and what is done to them.
 
     Attributes:
-        extractor: The extractor.
+        measurer: What measures.
         cache: Folder of the feature cache.
         jobs: Worker processes; None takes one a core.
         progress: Wraps the iteration, for a progress bar.
     """
 
-    extractor: ExtractorConfig
+    measurer: Measurer
     cache: Path
     jobs: int | None = None
     progress: Progress = lambda items, total: items
@@ -83,7 +83,7 @@ class Meter:
             for variant in variants
             for image in images
         ]
-        found = collect(work, self.extractor, self.cache, workers=self.jobs, progress=self.progress)
+        found = collect(work, self.measurer, self.cache, workers=self.jobs, progress=self.progress)
         places = {id(job): row for row, job in enumerate(found.jobs)}  # a set may list an image twice
         rows = np.array([places.get(id(job), -1) for job in work], dtype=np.intp).reshape(len(variants), len(images))
         return Measured(images, variants, list(dict.fromkeys(found.refused)), found.features, rows)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from cinemae.features.spec import Group
+
+CalibrationKind = Literal["temperature", "platt", "isotonic"]
 
 
 class BranchConfig(BaseModel):
@@ -58,10 +62,15 @@ class FitConfig(BaseModel):
         rate: Learning rate of AdamW.
         pseudo_share: Share of the AI class's weight that pseudo-fakes carry.
         balance: A source with n images of a class weighs n ** balance within that class.
-        held_out: Share of the sources held out for early stopping, calibration and thresholds.
+        held_out: Share of the images held out of training, by source.
+        conformal_share: Share of the held-out images, by source again, that the verdicts are calibrated on
+            and that serve for nothing else. The others are the validation part: early stopping,
+            calibration, threshold.
+        calibration: What makes log-odds of the logits: a ``temperature``, ``platt`` (temperature and bias),
+            or ``isotonic`` (any monotone function, after Platt's).
+        alpha: Error rate of the verdicts: of each class, the share of images like those of calibration
+            whose verdict may be the other class.
         clip: Standardised features are clipped to this many spreads.
-        false_alarms: The abstention band ends where this share of held-out real images lies above
-            it, and this share of held-out AI images below.
         seed: Seed of the split and the members.
     """
 
@@ -74,7 +83,9 @@ class FitConfig(BaseModel):
     rate: float = Field(default=1e-3, gt=0)
     pseudo_share: float = Field(default=0.8, ge=0, le=1)
     balance: float = Field(default=0.5, ge=0, le=1)
-    held_out: float = Field(default=0.15, gt=0, lt=1)
+    held_out: float = Field(default=0.2, gt=0, lt=1)
+    conformal_share: float = Field(default=0.5, gt=0, lt=1)
+    calibration: CalibrationKind = "platt"
+    alpha: float = Field(default=0.1, gt=0, lt=1)
     clip: float = Field(default=4.0, gt=0)
-    false_alarms: float = Field(default=0.1, gt=0, lt=0.5)
     seed: int = 0

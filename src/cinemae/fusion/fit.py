@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cinemae.features.spec import FeatureSpec
-from cinemae.fusion.calibration import best_threshold, platt, weighted_quantile
+from cinemae.fusion.calibration import best_threshold, isotonic, platt, temperature
 from cinemae.fusion.config import BranchConfig, FitConfig
-from cinemae.fusion.head import FusionHead, HeadConfig, sigmoid
+from cinemae.fusion.conformal import rank
+from cinemae.fusion.curve import monotone, sigmoid
+from cinemae.fusion.forward import raw_logits_of
+from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.seeding import seeded_digest
 
@@ -22,12 +25,27 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Parts:
+    """What each row of a fit is for; a row in none of the parts is for nothing.
+
+    Attributes:
+        training: Rows that the branches are fitted on, (rows,).
+        validation: Rows for early stopping, calibration and threshold, (rows,).
+        conformal: Rows that verdicts are calibrated on, (rows,): one an image, none of them a pseudo-fake.
+    """
+
+    training: Bools
+    validation: Bools
+    conformal: Bools
+
+
+@dataclass(frozen=True)
 class FitReport:
     """How a fit went.
 
     Attributes:
         head: The head.
-        held_out_auc: ROC-AUC of the held-out rows.
+        held_out_auc: ROC-AUC of the validation rows.
         held_out_loss: Their weighted cross-entropy after calibration, nats.
     """
 
@@ -56,40 +74,39 @@ def fit_head(
     features: FloatArray,
     labels: NDArray[np.int64],
     weights: Floats,
-    held_out: Bools,
+    parts: Parts,
     spec: FeatureSpec,
     backbones: dict[str, str],
     backbone_names: dict[str, str],
     config: FitConfig,
 ) -> FitReport:
-    """Fit, calibrate and threshold a head.
+    """Fit and calibrate a head, and calibrate its verdicts.
 
     Args:
         features: (images, features).
         labels: 1 = AI-generated, 0 = real.
         weights: Weight of each row, from :func:`row_weights`.
-        held_out: Rows for early stopping, calibration and thresholds.
+        parts: What the rows are for.
         spec: What the features are.
         backbones: Fingerprint of each scale's MAE.
         backbone_names: Where each can be loaded from.
         config: Settings.
 
     Raises:
-        ValueError: If a part lacks one of the classes or a feature is not finite.
+        AlphaError: If the conformal part has too few images of a class for ``config.alpha``.
+        ValueError: If parts share a row, one lacks one of the classes, or a feature is not finite.
     """
     if not np.isfinite(features).all():
         raise ValueError(f"features that are not finite: {bad_names(features, spec)}")
-    for name, rows in (("training", ~held_out), ("held-out", held_out)):
-        if len(set(labels[rows].tolist())) < 2:
-            raise ValueError(f"the {name} part has images of one class only")
+    _check_parts(parts, labels, config.alpha)
     # Real images alone: a feature says how far an image is from what photographs are.
-    center, spread = standardiser(features[~held_out & (labels == 0)])
+    center, spread = standardiser(features[parts.training & (labels == 0)])
     z = np.clip((features - center) / spread, -config.clip, config.clip).astype(np.float32)
     total = sum(branch.share for branch in config.branches.values())
     arrays: dict[str, NDArray[np.generic]] = {"center": center, "spread": spread}
     for name, branch in config.branches.items():
         index = np.array(spec.select(branch.scales or tuple(spec.scales), branch.groups), dtype=np.int64)
-        fitted = _fit_branch(_Rows(z[:, index], labels, weights, held_out), branch, config, name)
+        fitted = _fit_branch(_Rows(z[:, index], labels, weights, parts), branch, config, name)
         for key in ("out", "out_bias"):
             fitted[key] *= branch.share / total
         arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in fitted.items()}
@@ -100,9 +117,23 @@ def fit_head(
         members=config.members,
         hidden={name: branch.hidden for name, branch in config.branches.items()},
         clip=config.clip,
+        alpha=config.alpha,
     )
-    head = FusionHead(head_config, arrays)
-    return _finish(head, features[held_out], labels[held_out], weights[held_out], config)
+    raw = raw_logits_of(head_config, arrays, features)
+    for name, label in (("conformal.ai", 1), ("conformal.real", 0)):
+        arrays[name] = np.sort(raw[parts.conformal & (labels == label)])
+    rows = parts.validation
+    return _finish(head_config, arrays, _Validation(raw[rows], labels[rows], weights[rows]), config)
+
+
+def _check_parts(parts: Parts, labels: NDArray[np.int64], alpha: float) -> None:
+    if (parts.training.astype(int) + parts.validation + parts.conformal > 1).any():
+        raise ValueError("the parts of a fit must not share rows")
+    for name, rows in (("training", parts.training), ("validation", parts.validation)):
+        if len(set(labels[rows].tolist())) < 2:
+            raise ValueError(f"the {name} part has images of one class only")
+    for name, label in (("AI-generated", 1), ("real", 0)):
+        rank(alpha, int((labels[parts.conformal] == label).sum()), name)
 
 
 @dataclass(frozen=True)
@@ -112,22 +143,23 @@ class _Rows:
     z: FloatArray
     labels: NDArray[np.int64]
     weights: Floats
-    held_out: Bools
+    parts: Parts
 
 
 def _fit_branch(rows: _Rows, branch: BranchConfig, config: FitConfig, name: str) -> dict[str, FloatArray]:
-    """Fit a branch's members; on the held-out rows their mean is scaled to be log-odds (Platt).
+    """Fit a branch's members; on the validation rows their mean is scaled to be log-odds (Platt).
 
     Decay shrinks a branch's logits by as much as it likes, so without this the sum of branches
     would weigh them by their decay.
     """
     members = [_fit_member(rows, branch, config, f"{name}/{number}") for number in range(config.members)]
+    held_out = rows.parts.validation
     with torch.no_grad():
-        raw = torch.stack([member(torch.from_numpy(rows.z[rows.held_out])) for member in members]).mean(0)
+        raw = torch.stack([member(torch.from_numpy(rows.z[held_out])) for member in members]).mean(0)
     logits = raw.double().numpy()
     spread = max(float(logits.std()), 1e-9)
-    temperature, bias = platt(logits / spread, rows.labels[rows.held_out], rows.weights[rows.held_out])
-    scale = np.float32(1 / (temperature * spread))
+    divisor, bias = platt(logits / spread, rows.labels[held_out], rows.weights[held_out])
+    scale = np.float32(1 / (divisor * spread))
     states = [member.state_dict() for member in members]
     return {
         "in": np.stack([s["into.weight"].numpy().T for s in states]),
@@ -146,7 +178,7 @@ def _fit_member(rows: _Rows, branch: BranchConfig, config: FitConfig, key: str) 
         else:
             nn.init.zeros_(parameter)
     x, y, w = torch.from_numpy(rows.z), torch.from_numpy(rows.labels).float(), torch.from_numpy(rows.weights).float()
-    train, test = torch.from_numpy(np.flatnonzero(~rows.held_out)), torch.from_numpy(np.flatnonzero(rows.held_out))
+    train, test = (torch.from_numpy(np.flatnonzero(part)) for part in (rows.parts.training, rows.parts.validation))
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=branch.decay)
     best, best_state, waited = float("inf"), net.state_dict(), 0
 
@@ -173,23 +205,38 @@ def _fit_member(rows: _Rows, branch: BranchConfig, config: FitConfig, key: str) 
     return net
 
 
-def _finish(
-    head: FusionHead, features: FloatArray, labels: NDArray[np.int64], weights: Floats, config: FitConfig
-) -> FitReport:
-    """Calibrate on the held-out rows (Platt: temperature and bias), then set threshold and band."""
+@dataclass(frozen=True)
+class _Validation:
+    """Uncalibrated logits of the validation rows, their labels and weights."""
+
+    raw: Floats
+    labels: NDArray[np.int64]
+    weights: Floats
+
+
+def _finish(config: HeadConfig, arrays: dict[str, NDArray[np.generic]], rows: _Validation, fit: FitConfig) -> FitReport:
+    """Calibrate on the validation rows, then set the threshold."""
     from sklearn.metrics import roc_auc_score
 
-    raw = head.logits(features)
-    temperature, bias = platt(raw, labels, weights)
-    p = sigmoid(raw / temperature + bias)
-    threshold = best_threshold(p, labels, weights)
-    low = min(float(weighted_quantile(p[labels == 1], weights[labels == 1], config.false_alarms)), threshold)
-    high = max(float(weighted_quantile(p[labels == 0], weights[labels == 0], 1 - config.false_alarms)), threshold)
-    update = {"temperature": temperature, "bias": bias, "threshold": threshold, "band": (low, high)}
-    calibrated = FusionHead(HeadConfig.model_validate(head.config.model_dump() | update), head.weights)
+    divisor, bias = platt(rows.raw, rows.labels, rows.weights)
+    if fit.calibration == "temperature":
+        divisor, bias = temperature(rows.raw, rows.labels, rows.weights), 0.0
+    logits = rows.raw / divisor + bias
+    if fit.calibration == "isotonic":
+        at, to = isotonic(logits, rows.labels, rows.weights)
+        arrays |= {"calibration.at": at, "calibration.to": to}
+        logits = monotone(logits, at, to)
+    p = sigmoid(logits)
+    update = {
+        "calibration": fit.calibration,
+        "temperature": divisor,
+        "bias": bias,
+        "threshold": best_threshold(p, rows.labels, rows.weights),
+    }
+    calibrated = FusionHead(HeadConfig.model_validate(config.model_dump() | update), arrays)
     q = np.clip(p, 1e-7, 1 - 1e-7)
-    loss = -np.average(np.where(labels == 1, np.log(q), np.log(1 - q)), weights=weights)
-    auc = roc_auc_score(labels, raw, sample_weight=weights)
+    loss = -np.average(np.where(rows.labels == 1, np.log(q), np.log(1 - q)), weights=rows.weights)
+    auc = roc_auc_score(rows.labels, rows.raw, sample_weight=rows.weights)
     return FitReport(calibrated, float(auc), float(loss))
 
 

@@ -1,19 +1,20 @@
-"""The fusion head: branches that are added, calibrated, with the threshold inside.
+"""The fusion head: branches that are added, calibrated, with what its verdicts stand on inside.
 
-    logit = sum over branches of the mean of its members' MLP(x_branch),   p = sigmoid(logit / T + b)
+    logit = sum over branches of the mean of its members' MLP(x_branch),   p = sigmoid(g(logit / T + b))
 
-The shipped head adds reconstruction errors, local likelihood statistics and global features
-(additive fusion, arXiv 2511.06325). The head is plain NumPy at inference; ``cinemae.fusion.fit``
-trains it, and :mod:`cinemae.export` traces it with torch. It is saved as safetensors + JSON.
+g is a rising curve where calibration was isotonic, else the identity. The shipped head adds
+reconstruction errors, local likelihood statistics and global features (additive fusion, arXiv 2511.06325).
+The head is plain NumPy at inference; ``cinemae.fusion.fit`` trains it, and :mod:`cinemae.export` traces it
+with torch. It is saved as safetensors + JSON.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +22,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from cinemae.arrays import Array, array_namespace
 from cinemae.features.spec import FeatureSpec
+from cinemae.fusion.config import CalibrationKind
+from cinemae.fusion.conformal import Band, Conformal, Decision, check_request
+from cinemae.fusion.curve import sigmoid as sigmoid
+from cinemae.fusion.errors import HeadError as HeadError
+from cinemae.fusion.forward import KNOTS, LAYERS, arranged, branch_logits_of, calibrated, total_of
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.verdict import Label
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-
-
-class HeadError(ValueError):
-    """A head's files are missing or do not fit together; the message names them and says why."""
+FORMAT: Final = 2
+_SCORES = ("conformal.ai", "conformal.real")
 
 
 class HeadConfig(BaseModel):
@@ -46,17 +49,19 @@ class HeadConfig(BaseModel):
         members: Number of averaged networks.
         hidden: Hidden units of each branch, by its name.
         clip: Standardised features are clipped to this many spreads.
+        calibration: Kind of calibration; ``isotonic`` has a curve among the weights.
         temperature: Calibration, divides the logit.
         bias: Calibration, added to the divided logit.
-        threshold: Decision threshold on the probability.
-        band: Abstention band around it.
+        threshold: The threshold on the probability that was right most often on the validation part.
+            Verdicts don't stand on it, but the figures of an evaluation at one threshold do.
+        alpha: Error rate of the verdicts, unless the caller asks for another.
         training: Data manifest hash, settings, metrics; for people and for audits.
         licence: Licence of the head.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    format: int = Field(default=1, ge=1, le=1)
+    format: Literal[2] = FORMAT
     model_type: Literal["cinemae-head"] = "cinemae-head"
     spec: FeatureSpec
     backbones: dict[str, str]
@@ -64,19 +69,23 @@ class HeadConfig(BaseModel):
     members: int = Field(ge=1)
     hidden: dict[str, int] = Field(min_length=1)
     clip: float = Field(default=4.0, gt=0)
+    calibration: CalibrationKind = "platt"
     temperature: float = Field(default=1.0, gt=0)
     bias: float = 0.0
     threshold: float = Field(default=0.5, gt=0, lt=1)
-    band: tuple[float, float] = (0.5, 0.5)
+    alpha: float = Field(default=0.1, gt=0, lt=1)
     training: dict[str, Any] = Field(default_factory=dict)
     licence: str = "unknown"
 
-    @model_validator(mode="after")
-    def _band_holds_threshold(self) -> HeadConfig:
-        low, high = self.band
-        if not 0 <= low <= self.threshold <= high <= 1:
-            raise ValueError(f"the band {self.band} must hold the threshold {self.threshold}")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_this_format(cls, values: Any) -> Any:
+        given = values.get("format", FORMAT) if isinstance(values, dict) else FORMAT
+        if given != FORMAT:
+            raise ValueError(
+                f"a head of format {given}; this cinemae reads format {FORMAT}: train it again with `cinemae train`"
+            )
+        return values
 
 
 class FusionHead:
@@ -86,19 +95,21 @@ class FusionHead:
         config: Its configuration.
         weights: ``center`` and ``spread`` (features,), and for each branch ``*.in``
             (members, features, hidden), ``*.in_bias``, ``*.out`` (members, hidden), ``*.out_bias``,
-            and ``*.index``, which says which features it reads.
+            and ``*.index``, which says which features it reads. ``conformal.ai`` and ``conformal.real``
+            are the uncalibrated logits of the images that verdicts are calibrated on, rising;
+            ``calibration.at`` and ``calibration.to`` the knots of an isotonic calibration.
     """
 
     def __init__(self, config: HeadConfig, weights: dict[str, NDArray[Any]]) -> None:
         """Tie weights to their configuration.
 
         Raises:
-            HeadError: If they do not fit it, or are not finite.
+            HeadError: If they do not fit it, or are not finite, or there are too few images for its alpha.
         """
         self.config, self.weights = config, weights
-        wanted = {"center", "spread"} | {
-            f"{branch}.{part}" for branch in config.hidden for part in ("index", "in", "in_bias", "out", "out_bias")
-        }
+        wanted = {"center", "spread", *_SCORES} | {f"{branch}.{part}" for branch in config.hidden for part in LAYERS}
+        if config.calibration == "isotonic":
+            wanted |= set(KNOTS)
         if weights.keys() != wanted:
             raise HeadError(f"head weights differ from what is needed: {sorted(weights.keys() ^ wanted)}")
         total = len(config.spec.names)
@@ -108,6 +119,19 @@ class FusionHead:
             self._check_branch(branch, total)
         if odd := [name for name, array in weights.items() if not np.isfinite(array).all()]:
             raise HeadError(f"head weights that are not finite: {odd}")
+        self._check_calibration()
+
+    def _check_calibration(self) -> None:
+        for name in _SCORES:
+            scores = self.weights[name]
+            if scores.ndim != 1 or scores.dtype != np.float64 or (np.diff(scores) < 0).any():
+                raise HeadError(f"{name} is no row of rising numbers in float64")
+        if self.config.calibration == "isotonic":
+            at, to = (self.weights[name] for name in KNOTS)
+            rising = at.ndim == 1 and at.shape == to.shape and (np.diff([at, to]) > 0).all()
+            if not rising or not len(at):
+                raise HeadError(f"{' and '.join(KNOTS)} are no knots of a rising curve")
+        self.decision()
 
     def _check_branch(self, branch: str, total: int) -> None:
         index, members, hidden = self.weights[f"{branch}.index"], self.config.members, self.config.hidden[branch]
@@ -132,27 +156,70 @@ class FusionHead:
         Returns:
             By branch, each (images,).
         """
-        # Row by row, so that an image's logit can't depend on how many others came with it.
-        rows = [branch_logits(self.config, self.weights, row) for row in features.astype(np.float64)]
-        return {branch: np.array([row[branch] for row in rows], dtype=np.float64) for branch in self.config.hidden}
+        return branch_logits_of(self.config, self._arranged, features)
+
+    @cached_property
+    def _arranged(self) -> dict[str, NDArray[Any]]:
+        return arranged(self.config, self.weights)
+
+    def raw_logits(self, features: FloatArray) -> NDArray[np.float64]:
+        """Return uncalibrated logits (images,); positive means AI."""
+        return total_of(self.branch_logits(features))
 
     def logits(self, features: FloatArray) -> NDArray[np.float64]:
-        """Return calibrated logits (images,); positive means AI."""
-        raw: NDArray[np.float64] = np.sum(list(self.branch_logits(features).values()), axis=0)
-        return raw / self.config.temperature + self.config.bias
+        """Return calibrated logits (images,): log-odds."""
+        return self._calibrated(self.raw_logits(features))
+
+    def _calibrated(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        out: NDArray[np.float64] = calibrated(self.config, self.weights, raw)
+        return out
 
     def probabilities(self, features: FloatArray) -> NDArray[np.float64]:
         """Return P(AI-generated), (images,)."""
         return sigmoid(self.logits(features))
 
-    def decide(self, probability: float, threshold: float | None = None) -> Label:
-        """Turn a probability into a verdict; an explicit threshold switches the abstention band off."""
+    @cached_property
+    def conformal(self) -> Conformal:
+        """The images that verdicts are calibrated on, as probabilities, since that is what is compared with them."""
+        return Conformal(*(sigmoid(self._calibrated(self.weights[name])) for name in _SCORES))
+
+    def p_values(self, probability: float) -> tuple[float, float]:
+        """Return the conformal p-values of both classes, AI-generated and real; see :mod:`cinemae.fusion.conformal`."""
+        ai, real = self.conformal.p_values(np.array(probability))
+        return float(ai), float(real)
+
+    def decision(self, threshold: float | None = None, alpha: float | None = None) -> Decision:
+        """Return how probabilities become verdicts.
+
+        Args:
+            threshold: Decides alone; never ``inconclusive``.
+            alpha: Replaces the head's own error rate.
+
+        Raises:
+            HeadError: If both are given, or one is out of range.
+            AlphaError: If there are too few images to calibrate on for that alpha.
+        """
+        check_request(threshold, alpha)
         if threshold is not None:
-            return "ai" if probability >= threshold else "real"
-        low, high = self.config.band
-        if low < probability < high:
-            return "inconclusive"
-        return "ai" if probability >= self.config.threshold else "real"
+            return Decision(threshold, (threshold, threshold))
+        return self.conformal.decide(self.config.threshold, self.config.alpha if alpha is None else alpha)
+
+    def band_at(self, alpha: float) -> Band:
+        """Return the ends of what is inconclusive at an error rate; it is strictly between them.
+
+        Raises:
+            AlphaError: If there are too few images to calibrate on for that alpha.
+        """
+        return self.decision(alpha=alpha).band
+
+    @property
+    def band(self) -> Band:
+        """The ends of what is inconclusive at the head's own error rate."""
+        return self.decision().band
+
+    def decide(self, probability: float, threshold: float | None = None, alpha: float | None = None) -> Label:
+        """Turn a probability into a verdict; see :meth:`decision`."""
+        return self.decision(threshold, alpha).label(probability)
 
     def fingerprint(self) -> str:
         """Return the first 16 hex digits of a hash over configuration and weights."""
@@ -187,29 +254,3 @@ class FusionHead:
             raise HeadError(f"{place / WEIGHTS_FILE}: damaged: {error}") from error
         except HeadError as error:
             raise HeadError(f"{place}: {error}") from error
-
-
-def branch_logits(config: HeadConfig, weights: Mapping[str, Array], row: Array) -> dict[str, Array]:
-    """Return each branch's part of the uncalibrated logit of one image, 0-d.
-
-    Args:
-        config: The head's configuration.
-        weights: Its weights, in the array library of the features.
-        row: The image's features, (features,).
-    """
-    xp = array_namespace(row)
-    z = xp.clip((row - weights["center"]) / weights["spread"], -config.clip, config.clip)
-    out = {}
-    for branch in config.hidden:
-        w = {part: weights[f"{branch}.{part}"] for part in ("index", "in", "in_bias", "out", "out_bias")}
-        # Not a matrix product: the order of its sums would depend on the number of threads.
-        hidden = xp.einsum("f,mfh->mh", xp.take(z, w["index"]), w["in"]) + w["in_bias"]
-        active = xp.maximum(hidden, xp.zeros_like(hidden))
-        out[branch] = xp.mean(xp.sum(active * w["out"], axis=-1) + w["out_bias"])
-    return out
-
-
-def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)) without overflow."""
-    out: NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits))
-    return out

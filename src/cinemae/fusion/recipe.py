@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from cinemae.alignment import AugmentConfig, PseudoConfig, WindowConfig, fit_sizes, short_sides
-from cinemae.datasets import LabelledImage, manifest_hash, read_images, read_photos, split_by_source
-from cinemae.features.collect import Collected, ExtractorConfig, Job, Variant, collect
+from cinemae.datasets import AnyLayout, LabelledImage, manifest_hash, read_images, read_photos
+from cinemae.features.collect import Collected, Job, Variant, collect
+from cinemae.features.measurer import ExtractorConfig
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, ScaleSpec, default_scales
 from cinemae.fusion.config import FitConfig
-from cinemae.fusion.fit import FitReport, fit_head, row_weights
+from cinemae.fusion.conformal import rank
+from cinemae.fusion.division import divide, parts_of
+from cinemae.fusion.fit import FitReport, Parts, fit_head, row_weights
 from cinemae.fusion.head import FusionHead
+from cinemae.likelihood.distributions import Family
 from cinemae.mae.select import PrecisionChoice
 from cinemae.seeding import rng_for
 
@@ -28,6 +33,7 @@ class TrainConfig(BaseModel):
 
     Attributes:
         scales: The feature scales.
+        family: Distribution under which the NLL is taken.
         backbones: Where each scale's MAE is loaded from.
         augment: The augmentation, the same for both classes.
         window: Which part of a large image is used.
@@ -45,6 +51,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scales: dict[str, ScaleSpec] = Field(default_factory=default_scales)
+    family: Family = "logistic"
     backbones: dict[str, str] = DEFAULT_BACKBONES
     augment: AugmentConfig = AugmentConfig()
     window: WindowConfig = WindowConfig()
@@ -78,6 +85,8 @@ def train_head(
     out: Path,
     *,
     root: Path | None = None,
+    layout: AnyLayout = "auto",
+    labels: Mapping[str, str] | None = None,
     photos: list[Path],
     photos_root: Path | None = None,
     cache: Path,
@@ -92,6 +101,8 @@ def train_head(
         data: Labelled set; its ``train`` split is used.
         out: Folder for the head; those of branches go to ``OUT-BRANCH``.
         root: Root of a manifest's paths.
+        layout: Layout of the labelled set (:func:`cinemae.datasets.read_images`).
+        labels: What it calls its classes, if not by the usual names.
         photos: Folders or manifests of more real photographs.
         photos_root: Root of their paths.
         cache: Folder of the feature cache.
@@ -101,36 +112,74 @@ def train_head(
 
     Returns:
         A report by folder.
+
+    Raises:
+        AlphaError: If there are too few images to calibrate on for the configuration's alpha.
+        ManifestError: If the images can't be read, or can't be divided.
     """
-    images = read_images(data, root=root, split="train")
+    images = read_images(data, root=root, split="train", layout=layout, labels=labels)
     extra = choose_photos(photos, photos_root, config.photos_limit, config.seed)
+    check_division(images + extra, config)
     extractor = prepare_extractor(config)
     jobs_to_do = training_jobs(images + extra, config)
     measured = collect(jobs_to_do, extractor, cache, workers=jobs, progress=progress)
     reports = {}
     wanted = ("fused", *config.fit.branches) if parts else ("fused",)
     for part in wanted:
-        report = fit_part(measured, extractor, config, part)
-        record = {
-            "part": part,
-            "manifest_hash": manifest_hash(images + extra),
-            "images": {
-                "ai": sum(image.label for image in images),
-                "real": sum(1 - image.label for image in images),
-                "photos": len(extra),
-            },
-            "refused": measured.refused,
-            "held_out_auc": round(report.held_out_auc, 4),
-            "held_out_loss": round(report.held_out_loss, 4),
-            "config": config.model_dump(mode="json", exclude={"scales"})
-            | {"precision": extractor.precision, "device": extractor.device},
-        }
-        head_config = report.head.config.model_copy(update={"training": record, "licence": config.licence})
-        head = FusionHead(head_config, report.head.weights)
+        report = fit_recorded(measured, extractor, config, part, images, extra)
         place = out if part == "fused" else out.with_name(f"{out.name}-{part}")
-        head.save(place)
-        reports[place] = FitReport(head, report.held_out_auc, report.held_out_loss)
+        report.head.save(place)
+        reports[place] = report
     return reports
+
+
+def fit_recorded(
+    measured: Collected,
+    extractor: ExtractorConfig,
+    config: TrainConfig,
+    part: str,
+    images: list[LabelledImage],
+    photos: list[LabelledImage],
+) -> FitReport:
+    """Fit as :func:`fit_part` does; the head carries the record of its training, and its licence.
+
+    Args:
+        measured: Features of :func:`training_jobs` of all images.
+        extractor: What measured them.
+        config: Settings.
+        part: ``fused``, or a branch's name.
+        images: The labelled set.
+        photos: The extra photographs.
+    """
+    report = fit_part(measured, extractor, config, part)
+    record = {
+        "part": part,
+        "manifest_hash": manifest_hash(images + photos),
+        "images": {
+            "ai": sum(image.label for image in images),
+            "real": sum(1 - image.label for image in images),
+            "photos": len(photos),
+        },
+        "refused": measured.refused,
+        "held_out_auc": round(report.held_out_auc, 4),
+        "held_out_loss": round(report.held_out_loss, 4),
+        "config": config.model_dump(mode="json", exclude={"scales"})
+        | {"precision": extractor.precision, "device": extractor.device},
+    }
+    head_config = report.head.config.model_copy(update={"training": record, "licence": config.licence})
+    return FitReport(FusionHead(head_config, report.head.weights), report.held_out_auc, report.held_out_loss)
+
+
+def check_division(images: Sequence[LabelledImage], config: TrainConfig) -> None:
+    """Find out before hours of measuring whether images can be divided; refused ones may still leave too few.
+
+    Raises:
+        AlphaError: If there are too few images to calibrate on for the configuration's alpha.
+        ManifestError: If they can't be divided.
+    """
+    conformal = divide(images, config.fit.model_copy(update={"seed": config.seed})).conformal
+    for name, label in (("AI-generated", 1), ("real", 0)):
+        rank(config.fit.alpha, sum(image.label == label for image in conformal), name)
 
 
 def fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfig, part: str) -> FitReport:
@@ -142,17 +191,13 @@ def fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfi
         config: Settings.
         part: ``fused``, or a branch's name.
     """
-    images = [job.image for job in measured.jobs]
+    weights, parts = weigh_and_split(measured, config)
     fit = config.fit.model_copy(update={"seed": config.seed})
-    sources = np.array([image.source for image in images])
-    unique = list({image.place: image for image in images}.values())
-    _, held = split_by_source(unique, config.fit.held_out, config.seed)
-    held_places = {image.place for image in held}
     return fit_head(
         measured.features,
         measured.labels,
-        row_weights(measured.labels, sources, measured.pseudo, fit),
-        np.array([image.place in held_places for image in images]),
+        weights,
+        parts,
         extractor.spec,
         extractor.fingerprints,
         config.backbones,
@@ -160,12 +205,22 @@ def fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfi
     )
 
 
+def weigh_and_split(measured: Collected, config: TrainConfig) -> tuple[NDArray[np.float64], Parts]:
+    """Return each row's weight and what it is for, the same for whatever is fitted on these images."""
+    fit = config.fit.model_copy(update={"seed": config.seed})
+    sources = np.array([job.image.source for job in measured.jobs])
+    return row_weights(measured.labels, sources, measured.pseudo, fit), parts_of(measured.jobs, fit)
+
+
 def prepare_extractor(config: TrainConfig) -> ExtractorConfig:
     """Load the MAEs once in this process to fill in the spec's names, the fingerprints and the precision."""
     from cinemae.loading import build_extractor
 
     built = build_extractor(
-        dict(config.backbones), FeatureSpec(scales=config.scales), device=config.device, precision=config.precision
+        dict(config.backbones),
+        FeatureSpec(scales=config.scales, family=config.family),
+        device=config.device,
+        precision=config.precision,
     )
     return ExtractorConfig.of(built, config.backbones)
 
@@ -200,13 +255,17 @@ def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]
 
 
 def choose_photos(where: list[Path], root: Path | None, limit: int, seed: int) -> list[LabelledImage]:
+    """Read photographs and draw some; see :func:`draw_photos`."""
+    return draw_photos([photo for place in where for photo in read_photos(place, root)], limit, seed)
+
+
+def draw_photos(photos: list[LabelledImage], limit: int, seed: int) -> list[LabelledImage]:
     """Draw photographs by n ** -0.75 times their short side, n being their source's number of images.
 
     Variety before numbers; and large photographs before small ones, since a camera's original is what
     a head that has only seen the web's small images takes for a fake. An unreadable one counts as if
     it were a pixel wide; if it is drawn all the same, it is refused by name when it is measured.
     """
-    photos = [photo for place in where for photo in read_photos(place, root)]
     if len(photos) <= limit:
         return photos
     readable, known = short_sides(photos)

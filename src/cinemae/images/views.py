@@ -9,13 +9,16 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 
 
-def resized_view(pixels: Pixels, *, resize: int = 256, crop: int = 224) -> Pixels:
-    """Return the standard view: short side to ``resize`` (bicubic, antialiased), then the centre crop.
+def resized_view(
+    pixels: Pixels, *, resize: int = 256, crop: int = 224, resample: Image.Resampling = Image.Resampling.BICUBIC
+) -> Pixels:
+    """Return the standard view: short side to ``resize`` (antialiased), then the centre crop.
 
     Args:
         pixels: (height, width, 3).
         resize: Short side in pixels before the crop; at least ``crop``.
         crop: Side of the view in pixels.
+        resample: Pillow's filter.
 
     Returns:
         (crop, crop, 3), contiguous.
@@ -27,7 +30,7 @@ def resized_view(pixels: Pixels, *, resize: int = 256, crop: int = 224) -> Pixel
         raise ValueError(f"resize ({resize}) must be at least crop ({crop})")
     left, top, right, bottom = resized_box(pixels.shape[1], pixels.shape[0], resize=resize, crop=crop)
     # Only the part that is kept is resampled; a long panorama costs no more than a square.
-    image = Image.fromarray(pixels).resize((crop, crop), Image.Resampling.BICUBIC, box=(left, top, right, bottom))
+    image = Image.fromarray(pixels).resize((crop, crop), resample, box=(left, top, right, bottom))
     return np.array(image)
 
 

@@ -10,9 +10,20 @@ from cinemae.features.spec import ScaleSpec
 from cinemae.images import LoadedImage, resized_view
 from cinemae.likelihood.conditional import block_mean, patch_moments
 from cinemae.likelihood.noise import NoiseModel
-from cinemae.mae.config import ViTMAEConfig
+from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.runtime import Runtime
+
+
+def require_mean_only(config: ViTMAEConfig | ConvMAEConfig) -> ViTMAEConfig:
+    """Return the configuration of an MAE that a noise model is for.
+
+    Raises:
+        CheckpointError: If the MAE predicts a distribution already.
+    """
+    if not isinstance(config, ViTMAEConfig) or config.output != "mean":
+        raise CheckpointError("this MAE predicts a distribution; it needs no noise model")
+    return config
 
 
 def fit_noise(runtime: Runtime, photos: Iterable[LoadedImage], spec: ScaleSpec, seed: int = 0) -> NoiseModel:
@@ -28,9 +39,7 @@ def fit_noise(runtime: Runtime, photos: Iterable[LoadedImage], spec: ScaleSpec, 
         CheckpointError: If the MAE predicts a distribution already.
         NoiseModelError: If there are too few patches.
     """
-    config = runtime.mae.config
-    if not isinstance(config, ViTMAEConfig) or config.output != "mean":
-        raise CheckpointError("this MAE predicts a distribution; it needs no noise model")
+    config = require_mean_only(runtime.mae.config)
     patch, grid = config.patch_size, config.grid
     hidden = spec.masks.hidden(grid, seed)
     weight = hidden.repeat(patch, 1).repeat(patch, 2)[..., None].astype(np.float32)

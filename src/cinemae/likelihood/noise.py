@@ -72,6 +72,10 @@ class NoiseModel(BaseModel):
         return cls(coefficients=(float(beta[0]), float(beta[1]), float(beta[2])))
 
 
+PASSES_ALONE = NoiseModel(coefficients=(0.0, 1.0, 0.0))
+"""No model: the variance of the passes as it is, plus one squared level, so that an ablation can do without."""
+
+
 def _cost(log_variance: NDArray[np.float64], squared_error: Array) -> float:
     """Return twice the mean Gaussian NLL, up to a constant; infinite where it overflows."""
     with np.errstate(over="ignore"):

@@ -11,7 +11,7 @@ from cinemae.metrics.bootstrap import Floats, Groups, Interval, Rngs, percentile
 from cinemae.metrics.calibration import BINS, equal_mass_bins, losses, min_cllr
 from cinemae.metrics.ranking import Ranks
 from cinemae.metrics.schema import Figure
-from cinemae.metrics.selective import RiskCoverage, decided
+from cinemae.metrics.selective import RiskCoverage, missed, said
 
 Columns = dict[str, tuple[Floats, Floats]]
 
@@ -22,11 +22,13 @@ class Rule:
 
     Attributes:
         thresholds: Operating points by name; ``stored`` is the head's own. At or above one counts as AI.
-        band: Abstention band; strictly inside there is no verdict.
+        band: Abstention band; strictly inside there is no verdict, at its ends and beyond real and AI.
+        empty: Whether strictly inside neither class is in the verdict's set, rather than both.
     """
 
     thresholds: Mapping[str, float]
     band: Interval
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,13 @@ class Comparison:
         return columns
 
     def _band_columns(self, rule: Rule) -> Columns:
-        threshold, kept = rule.thresholds["stored"], (decided(self.ai, rule.band), decided(self.real, rule.band))
-        wrong = kept[0] & (self.ai < threshold), kept[1] & (self.real >= threshold)
-        return {
-            name: (part[0].astype(float), part[1].astype(float)) for name, part in (("decided", kept), ("wrong", wrong))
+        (found, lost), (alarms, passed) = said(self.ai, rule.band), said(self.real, rule.band)
+        columns = {
+            "decided": (found | lost, alarms | passed),
+            "wrong": (lost, alarms),
+            "missed": (missed(self.ai, rule.band, rule.empty)[0], missed(self.real, rule.band, rule.empty)[1]),
         }
+        return {name: (ai.astype(float), real.astype(float)) for name, (ai, real) in columns.items()}
 
     def statistics(self, ai_counts: Floats, real_counts: Floats) -> dict[str, Floats]:
         """Compute every figure on counts.
@@ -152,8 +156,11 @@ class Comparison:
             out[f"calibration.{name}"] = np.add(*sums(name)) / (n + m)
         cost = sums("cllr")
         out["calibration.cllr"] = (cost[0] / n + cost[1] / m) / 2
-        kept, wrong = sums("decided"), sums("wrong")
+        kept, wrong, lacking = sums("decided"), sums("wrong"), sums("missed")
         out["selective.coverage"] = (kept[0] + kept[1]) / (n + m)
+        out["selective.inconclusive_ai"], out["selective.inconclusive_real"] = 1 - kept[0] / n, 1 - kept[1] / m
+        out["selective.miscoverage_ai"], out["selective.miscoverage_real"] = lacking[0] / n, lacking[1] / m
+        out["selective.empty"] = (lacking[0] + lacking[1] - wrong[0] - wrong[1]) / (n + m)
         out["selective.error"] = _ratio(wrong[0] + wrong[1], kept[0] + kept[1])
         out["selective.error_ai"], out["selective.error_real"] = _ratio(wrong[0], kept[0]), _ratio(wrong[1], kept[1])
         out["selective.risk_coverage_area"] = self._curve.area(ai_counts, real_counts)

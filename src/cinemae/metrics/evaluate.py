@@ -99,6 +99,8 @@ def evaluate_scores(
     threshold: float,
     *,
     band: Interval | None = None,
+    alpha: float | None = None,
+    empty: bool = False,
     calibration: ArrayLike | None = None,
     families: Mapping[str, Sequence[str]] | None = None,
     resamples: int = 1000,
@@ -111,6 +113,8 @@ def evaluate_scores(
         scored: The images.
         threshold: The stored threshold; a probability at or above it counts as AI-generated.
         band: Abstention band; None for none.
+        alpha: Error rate that the band was made for, for the record.
+        empty: Whether verdict sets are empty inside the band, rather than of both classes.
         calibration: Probabilities of other real images, which choose the thresholds of 1 and 5 % false
             alarms; None to choose them on the evaluated real images.
         families: Generators of each mean row, by the row's name; None for one mean over all.
@@ -127,13 +131,15 @@ def evaluate_scores(
     thresholds = {"half": 0.5, "stored": threshold}
     if real.size:
         thresholds |= {name: far_threshold(real, rate) for name, rate in FALSE_ALARM_RATES.items()}
-    rule = Rule(thresholds, band or (threshold, threshold))
+    rule = Rule(thresholds, band or (threshold, threshold), empty)
     drawn = scored.draw(rule, resamples=resamples, seed=seed, min_sources=min_sources)
     families = families if families is not None else {"all": scored.names()}
     return EvaluationTable.model_validate(
         {
             "threshold": threshold,
             "band": rule.band,
+            "alpha": alpha,
+            "empty": empty,
             "thresholds": thresholds,
             "thresholds_from": "evaluated" if calibration is None else "calibration",
             "thresholds_real": real.size,

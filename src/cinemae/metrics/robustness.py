@@ -12,7 +12,7 @@ from cinemae.metrics.bootstrap import Floats, Interval
 from cinemae.metrics.comparison import Drawn, Rule, mean_of
 from cinemae.metrics.evaluate import Scored
 from cinemae.metrics.schema import Figure
-from cinemae.metrics.selective import decided
+from cinemae.metrics.selective import said
 from cinemae.metrics.tables import markdown_figure, markdown_table
 
 CLEAN = "clean"
@@ -179,8 +179,9 @@ def robustness(
 
 def _verdicts(p: Floats, rule: Rule) -> Floats:
     """0.0 for real, 1.0 for AI-generated, 0.5 for no verdict."""
-    said: Floats = np.where(decided(p, rule.band), (p >= rule.thresholds["stored"]) * 1.0, 0.5)
-    return said
+    ai, real = said(p, rule.band)
+    verdicts: Floats = np.where(ai, 1.0, np.where(real, 0.0, 0.5))
+    return verdicts
 
 
 def _rows(clean: Drawn, corrupted: Mapping[str, Drawn]) -> tuple[RobustnessRow, ...]:

@@ -90,7 +90,13 @@ class SelectiveFigures(_Frozen):
     """What abstaining buys.
 
     Attributes:
-        coverage: Share of images outside of the abstention band.
+        coverage: Share of images outside of the abstention band: those that get a verdict.
+        inconclusive_ai: Share of AI-generated images that get none.
+        inconclusive_real: The same of real images.
+        miscoverage_ai: Share of AI-generated images whose verdict's set lacks their class: the verdict is
+            real, or the set is empty. At most alpha is promised, of images like those of calibration.
+        miscoverage_real: The same of real images.
+        empty: Share of images whose set is empty: they look like neither class.
         error: Share of wrong verdicts among those.
         error_ai: The same among AI-generated images.
         error_real: The same among real images.
@@ -99,6 +105,11 @@ class SelectiveFigures(_Frozen):
     """
 
     coverage: Figure
+    inconclusive_ai: Figure | None = None
+    inconclusive_real: Figure | None = None
+    miscoverage_ai: Figure | None = None
+    miscoverage_real: Figure | None = None
+    empty: Figure | None = None
     error: Figure | None = None
     error_ai: Figure | None = None
     error_real: Figure | None = None
@@ -158,7 +169,9 @@ class EvaluationTable(_Frozen):
 
     Attributes:
         threshold: The stored threshold; a probability at or above it counts as AI-generated.
-        band: Abstention band; strictly inside there is no verdict.
+        band: Abstention band; strictly inside there is no verdict, at its ends and beyond real and AI.
+        alpha: Error rate that the band was made for; None if it was not made for one.
+        empty: Whether strictly inside the band neither class is in the verdict's set, rather than both.
         thresholds: All operating points. Those of 1 and 5 % false alarms are missing without real images.
         thresholds_from: Whose real images, of all generators together, chose those two: the
             ``evaluated`` ones, or a ``calibration`` set of its own.
@@ -171,6 +184,8 @@ class EvaluationTable(_Frozen):
 
     threshold: float
     band: Interval
+    alpha: float | None = None
+    empty: bool = False
     thresholds: dict[PointName, float]
     thresholds_from: Literal["evaluated", "calibration"]
     thresholds_real: int

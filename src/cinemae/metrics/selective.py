@@ -9,9 +9,23 @@ from cinemae.metrics.bootstrap import Floats, Interval
 from cinemae.metrics.calibration import log_odds
 
 
-def decided(p: Floats, band: Interval) -> NDArray[np.bool_]:
-    """Return which probabilities get a verdict: those not strictly inside the abstention band."""
-    return (p <= band[0]) | (p >= band[1])
+def said(p: Floats, band: Interval) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which probabilities get the verdict AI-generated, and which real; those strictly inside the band none."""
+    ai = p >= band[1]
+    return ai, (p <= band[0]) & ~ai
+
+
+def missed(p: Floats, band: Interval, empty: bool) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return of which probabilities the verdict's set lacks AI-generated, and of which it lacks real.
+
+    Args:
+        p: Probabilities, shape (n,).
+        band: Strictly inside there is no verdict.
+        empty: Whether sets are empty there; else they hold both classes.
+    """
+    ai, real = said(p, band)
+    neither = ~(ai | real) if empty else np.zeros(len(p), dtype=np.bool_)
+    return real | neither, ai | neither
 
 
 class RiskCoverage:

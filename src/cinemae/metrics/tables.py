@@ -65,6 +65,7 @@ def detail_tables(table: EvaluationTable, level: str = "####") -> str:
     whose = "evaluated images" if table.thresholds_from == "evaluated" else "calibration set"
     values = ", ".join(f"{TITLES[name]} {value:.3f}" for name, value in table.thresholds.items() if name != "half")
     low, high = table.band
+    made = "" if table.alpha is None else f", made for at most {100 * table.alpha:g} % missed"
     parts = [
         f"{level} Operating points",
         f"Accuracy (on ai / on real) and balanced accuracy. Thresholds: {values}; those of 1 and 5 % false alarms "
@@ -77,10 +78,14 @@ def detail_tables(table: EvaluationTable, level: str = "####") -> str:
             table, ["Pd@1 % [95 %]", "Pd@5 % [95 %]", "ECE [95 %]", "Brier", "NLL", "Cllr [95 %]", "min Cllr"], _costs
         ),
         f"{level} Abstention",
-        f"Band {low:.3f} to {high:.3f}. Error: share of wrong verdicts where there is one.",
+        f"Band {low:.3f} to {high:.3f}{made}. Coverage: share of images with a verdict. Error: share of wrong verdicts "
+        "where there is one. Missed: share of a class whose verdict set lacks it. Empty: share of sets of no class.",
         _rows(
             table,
-            ["coverage [95 %]", "error [95 %]", "on ai", "on real", "risk-coverage area [95 %]"],
+            [
+                *("coverage [95 %]", "inconclusive ai", "real", "error [95 %]", "on ai", "on real"),
+                *("missed ai [95 %]", "missed real [95 %]", "empty", "risk-coverage area [95 %]"),
+            ],
             _abstention,
         ),
     ]
@@ -131,7 +136,12 @@ def _costs(row: Row) -> Iterator[str]:
 def _abstention(row: Row) -> Iterator[str]:
     part = row.selective
     yield markdown_figure(part.coverage if part else None, percent=True, interval=True)
+    yield markdown_figure(part.inconclusive_ai if part else None, percent=True)
+    yield markdown_figure(part.inconclusive_real if part else None, percent=True)
     yield markdown_figure(part.error if part else None, percent=True, interval=True)
     yield markdown_figure(part.error_ai if part else None, percent=True)
     yield markdown_figure(part.error_real if part else None, percent=True)
+    yield markdown_figure(part.miscoverage_ai if part else None, percent=True, interval=True)
+    yield markdown_figure(part.miscoverage_real if part else None, percent=True, interval=True)
+    yield markdown_figure(part.empty if part else None, percent=True)
     yield markdown_figure(part.risk_coverage_area if part else None, interval=True)

@@ -189,8 +189,9 @@ class ModelInfo(BaseModel):
         fingerprint: Hash of head and MAEs, as in each verdict.
         precision: Type of the MAEs' arithmetic.
         device: Where they run.
-        threshold: Decision threshold on the probability; None without a head.
-        band: Abstention band; None without a head.
+        threshold: As in each verdict; None without a head.
+        band: As in each verdict; None without a head.
+        alpha: Error rate of the verdicts; None with a threshold of the operator's, and without a head.
         accurate: Whether every image gets four rounds of masks.
         maps: Whether the model has maps and reconstructions to give.
         formats: File formats that are taken.
@@ -206,6 +207,7 @@ class ModelInfo(BaseModel):
     device: str
     threshold: float | None
     band: tuple[float, float] | None
+    alpha: float | None
     accurate: bool
     maps: bool
     formats: tuple[str, ...]

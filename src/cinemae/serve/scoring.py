@@ -100,19 +100,16 @@ class Scorer:
         """Return what is known of the model, and the limits."""
         from cinemae import __version__
 
-        detector, head = self.detector, self.detector.head
-        threshold = band = None
-        if head is not None:
-            threshold = head.config.threshold if detector.threshold is None else detector.threshold
-            band = head.config.band if detector.threshold is None else (threshold, threshold)
+        detector, decision = self.detector, self.detector.decision
         runtimes = detector.extractor.backbones
         return ModelInfo(
             version=__version__,
             fingerprint=detector.fingerprint,
             precision=detector.extractor.precision,
             device=next(iter(runtimes.values())).runtime.device,
-            threshold=threshold,
-            band=band,
+            threshold=decision and decision.threshold,
+            band=decision and decision.band,
+            alpha=decision and decision.alpha,
             accurate=config.detector.accurate,
             maps=self.semantic,
             formats=ALLOWED_FORMATS,

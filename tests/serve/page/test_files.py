@@ -34,10 +34,13 @@ def test_a_single_picture_opens_with_its_facts_and_its_meaning(visit: Open, dete
     verdict = detector.detect_one(data)
     facts = dict(zip(card.locator("dt").all_inner_texts(), card.locator("dd").all_inner_texts(), strict=True))
     assert verdict.probability is not None
-    assert verdict.threshold is not None
+    assert verdict.alpha is not None
     assert verdict.bits_per_dim is not None
     assert float(facts["Probability"]) == pytest.approx(verdict.probability, abs=5e-5)
-    assert float(facts["Threshold"]) == pytest.approx(verdict.threshold, abs=5e-5)
+    assert "Threshold" not in facts  # it decides nothing
+    assert facts["Error rate"] == f"{100 * verdict.alpha:g} %"
+    assert float(facts["p-value, AI"]) == pytest.approx(verdict.p_ai, abs=5e-5)
+    assert float(facts["p-value, real"]) == pytest.approx(verdict.p_real, abs=5e-5)
     assert float(facts["Bits/dim"]) == pytest.approx(verdict.bits_per_dim, abs=5e-5)
     assert facts["Format"] == "JPEG"
     assert re.fullmatch("160 . 120 pixels", facts["Size"])
@@ -48,7 +51,7 @@ def test_a_single_picture_opens_with_its_facts_and_its_meaning(visit: Open, dete
     assert facts["Precision"] == verdict.precision
     meaning = card.locator(".explanation")
     expect(meaning).to_contain_text("By the model's calibration,")
-    expect(meaning).to_contain_text(f"Threshold {100 * verdict.threshold:.0f} %")
+    expect(meaning).to_contain_text(f"so at most {100 * verdict.alpha:g} % of AI pictures like those of calibration")
     mark = card.locator(".explanation .scale-mark").evaluate("mark => parseFloat(mark.style.insetInlineStart)")
     assert mark == pytest.approx(100 * verdict.probability, abs=0.01)
 

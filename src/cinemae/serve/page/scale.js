@@ -10,7 +10,7 @@ function at(element, share) {
   return element;
 }
 
-/** A bar from 0 to 1 with the abstention band, the threshold and the picture's probability; null without one. */
+/** A bar from 0 to 1 with what is inconclusive, or the threshold, and the picture's probability; null without one. */
 export function probabilityScale(verdict) {
   if (verdict.probability === null) return null;
   const words = `${percent(verdict.probability)} AI-generated. ${scaleWords(verdict)}`;
@@ -20,8 +20,9 @@ export function probabilityScale(verdict) {
     const band = at(make('span', { class: 'scale-band' }), low);
     band.style.inlineSize = `${(high - low) * WIDEST}%`;
     bar.append(band);
+  } else {
+    bar.append(at(make('span', { class: 'scale-threshold' }), verdict.threshold));
   }
-  bar.append(at(make('span', { class: 'scale-threshold' }), verdict.threshold));
   bar.append(at(make('span', { class: `scale-mark ${verdict.verdict}` }, icon(verdict.verdict)), verdict.probability));
   return bar;
 }

@@ -31,17 +31,33 @@ function ofHundred(probability) {
   return `about ${Math.round(probability * 100)} of 100`;
 }
 
-/** Whether the verdict's threshold has an abstention band around it. */
+/** Whether the verdict was made at an error rate, and so may be inconclusive; else at a threshold. */
 export function abstains(verdict) {
-  return verdict.band !== null && verdict.band[0] < verdict.band[1];
+  return verdict.alpha !== null;
+}
+
+/** 0.1 as "10 %", an error rate as it was asked for. */
+function rate(alpha) {
+  return `${Number((100 * alpha).toPrecision(3))} %`;
 }
 
 /** One line under the probability scale. */
 export function scaleWords(verdict) {
-  const band = abstains(verdict)
-    ? `inconclusive from ${percent(verdict.band[0])} to ${percent(verdict.band[1])}`
-    : 'never inconclusive: this server decides at the threshold';
-  return `Threshold ${percent(verdict.threshold)}; ${band}.`;
+  if (!abstains(verdict)) {
+    return `Threshold ${percent(verdict.threshold)}; never inconclusive: this server decides at the threshold.`;
+  }
+  const [low, high] = verdict.band;
+  return (
+    `Inconclusive from ${percent(low)} to ${percent(high)}: so at most ${rate(verdict.alpha)} of AI pictures like ` +
+    `those of calibration are called real, and of real ones AI.`
+  );
+}
+
+/** Why there is no verdict: either class would do at this error rate, or neither. */
+function undecided(verdict) {
+  return verdict.p_ai > verdict.alpha
+    ? 'That is too close to call: the model abstains, in both directions.'
+    : 'It looks like neither AI-generated nor real pictures of calibration: the model abstains.';
 }
 
 /** What a verdict means, as sentences. */
@@ -53,8 +69,7 @@ export function meaning(verdict) {
     `By the model's calibration, ${ofHundred(verdict.probability)} pictures with this score are AI-generated or ` +
       `imitations of it. That holds for pictures like those it was calibrated on, where real ones count for half.`,
   ];
-  if (verdict.verdict === 'inconclusive')
-    said.push('That is too close to call: the model abstains, in both directions.');
+  if (verdict.verdict === 'inconclusive') said.push(undecided(verdict));
   if (verdict.verdict === 'real')
     said.push('Weak evidence: the model misses many pictures of generators it does not know.');
   if (verdict.verdict === 'ai') said.push('A hint, not proof: it also takes some real pictures for AI-generated.');
@@ -89,8 +104,11 @@ export function facts(verdict) {
   const number = (value, digits) => (value === null ? null : value.toFixed(digits));
   return [
     ['Probability', number(verdict.probability, 4)],
-    ['Threshold', number(verdict.threshold, 4)],
+    ['Threshold', abstains(verdict) ? null : number(verdict.threshold, 4)],
+    ['Error rate', abstains(verdict) ? rate(verdict.alpha) : null],
     ['Inconclusive', abstains(verdict) ? verdict.band.map((end) => end.toFixed(4)).join(' to ') : null],
+    ['p-value, AI', number(verdict.p_ai, 4)],
+    ['p-value, real', number(verdict.p_real, 4)],
     ['Bits/dim', number(verdict.bits_per_dim, 4)],
     ['Bits/dim, fine', number(verdict.fine_bits_per_dim, 4)],
     ['Gap, fine', number(verdict.fine_gap, 4)],
