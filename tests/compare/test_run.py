@@ -223,5 +223,3 @@ def test_masks_that_do_not_fit_and_too_few_images_are_found_too(document, tmp_pa
     with pytest.raises(CompareError, match=r"methods\.fused: alpha 0\.01 needs 99"):
         again(CompareConfig.model_validate(document | {"train": train}), tmp_path / "out", tmp_path / "cache")
     assert not list(tmp_path.iterdir())
-
-

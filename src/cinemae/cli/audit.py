@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cinemae.cli.evaluate import ProtocolName
 from cinemae.cli.manners import require_packages
-from cinemae.cli.options import Label, Layout, LayoutName
+from cinemae.cli.options import Label, Layout, LayoutName, ProtocolName, Protocols
 from cinemae.cli.progress import progress_bar
 from cinemae.cli.reading import reading_aloud, stated_labels
 
@@ -35,7 +34,7 @@ def audit(
     limit: Annotated[
         int | None, typer.Option(min=2, help="At most this many images of each generator and class, drawn by seed.")
     ] = None,
-    protocol: Annotated[list[ProtocolName] | None, typer.Option(help="May be repeated; default: all three.")] = None,
+    protocol: Protocols = None,
     scores: Annotated[
         Path | None,
         typer.Option(help="CSV of a detector's scores: name, score and, if not raw, protocol; or evaluate's file."),

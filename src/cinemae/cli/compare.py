@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemae.cli.manners import require_packages
-from cinemae.cli.options import Device, PrecisionSetting
+from cinemae.cli.options import Device, PrecisionSetting, Protocols
 from cinemae.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def compare(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Measure on at most this many images of each generator and class.")
     ] = None,
+    protocol: Protocols = None,
     method: Annotated[
         list[str] | None, typer.Option(help="Only this method, as --dry-run names it; may be repeated.")
     ] = None,
@@ -60,6 +61,7 @@ def compare(
         "data.test.path": _text(test),
         "data.test.root": _text(test_root),
         "data.test.limit": limit,
+        "protocols": [name.value for name in protocol] if protocol else None,
         "only": method or None,
         "resamples": resamples,
         "precision": None if precision is None else precision.value,

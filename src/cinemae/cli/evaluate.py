@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cinemae.cli.manners import given_command, require_packages
-from cinemae.cli.options import Device, Label, Layout, LayoutName, Precision, PrecisionName
+from cinemae.cli.options import Device, Label, Layout, LayoutName, Precision, PrecisionName, ProtocolName, Protocols
 from cinemae.cli.progress import progress_bar
 from cinemae.cli.reading import reading_aloud, stated_labels
 
 if TYPE_CHECKING:
     from cinemae.corruptions import Corruption, Tier
-
-
-class ProtocolName(StrEnum):
-    """Alignment protocols; see ``cinemae.alignment.equalise``."""
-
-    RAW = "raw"
-    FORMAT = "format"
-    HISTORY = "history"
 
 
 def evaluate(
@@ -38,7 +29,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=2, help="At most this many images of each generator and class, drawn by seed.")
     ] = None,
-    protocol: Annotated[list[ProtocolName] | None, typer.Option(help="May be repeated; default: all three.")] = None,
+    protocol: Protocols = None,
     tiers: Annotated[
         str, typer.Option(help="Also after corruptions: tiers of clean, web and hard, with commas between.")
     ] = "",

@@ -29,12 +29,24 @@ class LayoutName(StrEnum):
     WEBDATASET = "webdataset"
 
 
+class ProtocolName(StrEnum):
+    """Alignment protocols; see ``cinemae.alignment.equalise``."""
+
+    RAW = "raw"
+    FORMAT = "format"
+    HISTORY = "history"
+
+
 Precision = Annotated[
     PrecisionName,
     typer.Option(help="Arithmetic of the MAEs; auto: f16 or bf16 where the CPU computes in it, else f32."),
 ]
 PrecisionSetting = Annotated[
     PrecisionName | None, typer.Option(help="Arithmetic of the MAEs. Default: that of --config, else auto.")
+]
+Protocols = Annotated[
+    list[ProtocolName] | None,
+    typer.Option("--protocol", help="May be repeated; default: all, or those of a configuration."),
 ]
 Model = Annotated[str | None, typer.Option(help="Folder or hub id of another head.")]
 Backbone = Annotated[str | None, typer.Option(help="Another MAE for the semantic scale; see `cinemae models`.")]

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cinemae.cli.evaluate import ProtocolName
 from cinemae.cli.manners import given_command, require_packages
-from cinemae.cli.options import Device, Label, Layout, LayoutName
+from cinemae.cli.options import Device, Label, Layout, LayoutName, ProtocolName
 from cinemae.cli.progress import progress_bar
 from cinemae.cli.reading import reading_aloud, stated_labels
 

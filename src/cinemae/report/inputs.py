@@ -94,7 +94,9 @@ def _check(rows: list[ImageScore], table: EvaluationTable, place: str) -> None:
     """
     if not rows:
         raise ReportError(f"{place}: no scores")
-    again = evaluate_scores(scored_of(rows), table.threshold, band=table.band, resamples=0)
+    again = evaluate_scores(
+        scored_of(rows), table.threshold, band=table.band, alpha=table.alpha, empty=table.empty, resamples=0
+    )
     wanted, found = ({_fingerprint(row) for row in each.rows} for each in (table, again))
     for row, other in zip(
         sorted(table.rows, key=lambda row: row.generator),
