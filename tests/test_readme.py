@@ -18,6 +18,7 @@ from PIL import Image
 
 from cinemae.verdict import Verdict
 from pictures import photo
+from toys import pink
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -40,6 +41,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(photo()).save(place / "photo.jpg")
     shutil.copy(ROOT / "samples" / "chelsea.jpg", place / "pictures")
     shutil.copy(ROOT / "samples" / "drawn-waves.png", place / "pictures")
+    shutil.copytree(ROOT / "configs", place / "configs")
+    for label, folder in enumerate(("nature", "ai")):
+        (place / "DATA" / "toy" / "val" / folder).mkdir(parents=True)
+        for number in range(6):
+            picture = Image.fromarray(pink(20 * label + number))
+            picture.save(place / "DATA" / "toy" / "val" / folder / f"{folder}{number}.png")
     return place
 
 

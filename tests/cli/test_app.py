@@ -111,7 +111,7 @@ def test_a_device_that_is_not_there_is_a_usage_error(name):
     require_device(None)
 
 
-@pytest.mark.parametrize("command", [["evaluate"], ["train", "--out", "head"]])
+@pytest.mark.parametrize("command", [["evaluate"], ["train", "--out", "head", "--alpha", "0.5"]])
 def test_a_device_that_is_not_there_is_one_line(cinemae, toy_set, tmp_path, command):
     done = cinemae(command[0], toy_set, *command[1:], "--device", "nonsense", cwd=tmp_path)
     assert done.returncode == 2

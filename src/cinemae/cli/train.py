@@ -43,6 +43,9 @@ def train(
     parts: Annotated[
         bool, typer.Option("--parts", help="Also fit each branch alone, into OUT-error, OUT-local, OUT-global.")
     ] = False,
+    alpha: Annotated[
+        float | None, typer.Option(help="Error rate that verdicts are made at if no other is asked for. Default: 0.1.")
+    ] = None,
     licence: Annotated[
         str | None, typer.Option(help="Licence that the head is published under. Default: unknown.")
     ] = None,
@@ -66,6 +69,8 @@ def train(
     try:
         config = TrainConfig.model_validate_json(settings.read_text()) if settings else TrainConfig()
         values = config.model_dump() | {name: value for name, value in options.items() if value is not None}
+        if alpha is not None:
+            values["fit"]["alpha"] = alpha
         values["backbones"] = {
             scale: (backbone if scale == "semantic" else fine_backbone) or mae
             for scale, mae in config.backbones.items()
