@@ -38,6 +38,8 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> DetectorSettings:
         "local.in_bias": np.zeros((2, 4), dtype=np.float32),
         "local.out": rng.normal(size=(2, 4)).astype(np.float32),
         "local.out_bias": np.zeros(2, dtype=np.float32),
+        "conformal.ai": np.full(99, -0.2),
+        "conformal.real": np.full(99, 0.2),
     }
     config = HeadConfig(
         spec=extractor.spec,
@@ -45,10 +47,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> DetectorSettings:
         backbone_names={"fine": name},
         members=2,
         hidden={"local": 4},
-        band=(0.45, 0.55),
-        alpha=0.1,
-        p_ai=0.5,
-        p_real=0.25,
     )
     FusionHead(config, weights).save(place / "head")
     return DetectorSettings(model=str(place / "head"), device="cpu", precision="f32")
