@@ -1,9 +1,9 @@
-"""Put the figures of an evaluation, and of a comparison, into docs/results.md and MODEL_CARD.md.
+"""Put the figures of evaluations and comparisons into docs/results.md, docs/experiments.md and MODEL_CARD.md.
 
-    python scripts/write_results.py RESULTS [--robustness RESULTS2] [--comparison COMPARISON]
+    python scripts/write_results.py RESULTS [--robustness RESULTS2] [--comparison COMPARISON] [--ablations COMPARISON2]
 
-RESULTS and RESULTS2 are folders of `cinemae evaluate`, COMPARISON is one of `cinemae compare`; the commands stand in
-docs/results.md. Nothing but what lies between the marks is touched.
+RESULTS and RESULTS2 are folders of `cinemae evaluate`, COMPARISON and COMPARISON2 are of `cinemae compare`; the
+commands stand in these pages. Nothing but what lies between the marks is touched.
 """
 
 import argparse
@@ -22,6 +22,7 @@ def main():
     parser.add_argument("results", type=Path)
     parser.add_argument("--robustness", type=Path)
     parser.add_argument("--comparison", type=Path)
+    parser.add_argument("--ablations", type=Path)
     given = parser.parse_args()
     evaluation = Evaluation.model_validate_json((given.results / "evaluation.json").read_text())
     summary = evaluation.summary()
@@ -34,9 +35,13 @@ def main():
         corrupted = Evaluation.model_validate_json((given.robustness / "evaluation.json").read_text())
         table = next(iter(corrupted.robustness.values()))
         write("docs/results.md", "robustness", f"{table.images} images.\n\n{table.to_markdown()}")
-    if given.comparison:
-        comparison = Comparison.model_validate_json((given.comparison / "comparison.json").read_text())
-        write("docs/results.md", "comparison", comparison_tables(comparison))
+    for page, mark, folder in (
+        ("docs/results.md", "comparison", given.comparison),
+        ("docs/experiments.md", "ablations", given.ablations),
+    ):
+        if folder:
+            comparison = Comparison.model_validate_json((folder / "comparison.json").read_text())
+            write(page, mark, comparison_tables(comparison))
 
 
 def generator_table(protocol, table):
