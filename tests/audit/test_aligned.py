@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cinemae.alignment import SizeEqualiser, align
-from cinemae.audit.aligned import aligned_file, max_side
+from cinemae.alignment.sizes import max_side
+from cinemae.audit.aligned import aligned_file
 from cinemae.features.collect import Variant
 from cinemae.images import header_size, load_image
 from cinemae.seeding import rng_for

@@ -2,7 +2,7 @@
 
 from cinemae.alignment.equalise import AlignParams, AugmentConfig, Protocol, align, augment
 from cinemae.alignment.pseudo import PseudoConfig, WindowConfig, pseudo_fake, training_window
-from cinemae.alignment.sizes import SizeEqualiser, fit_sizes, short_sides
+from cinemae.alignment.sizes import SizeEqualiser, fit_sizes, max_side, short_sides
 
 __all__ = [
     "AlignParams",
@@ -14,6 +14,7 @@ __all__ = [
     "align",
     "augment",
     "fit_sizes",
+    "max_side",
     "pseudo_fake",
     "short_sides",
     "training_window",

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cinemae.datasets.images import LabelledImage, ManifestError
 from cinemae.images import ImageError
+from cinemae.seeding import rng_for
 
 
 class SizeEqualiser(BaseModel):
@@ -70,6 +71,19 @@ class SizeEqualiser(BaseModel):
         low, high = bisect_left(mine, own), bisect_right(mine, own)
         rank = (low + position * (high - low)) / len(mine)
         return min(own, other[min(int(rank * len(other)), len(other) - 1)])
+
+
+def max_side(short: int, label: int, sha256: str, equaliser: SizeEqualiser, seed: int) -> int:
+    """Draw the side that an image's crop may have, as the evaluation draws it.
+
+    Args:
+        short: Short side of the file in pixels, as its header states it.
+        label: 1 = AI-generated, 0 = real.
+        sha256: Hash of the file.
+        equaliser: The sizes of the comparison.
+        seed: The evaluation's seed.
+    """
+    return equaliser.side(short, label, rng_for(seed, f"{sha256}/side"))
 
 
 def fit_sizes(

@@ -7,23 +7,10 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from cinemae.alignment import AlignParams, Protocol, SizeEqualiser
+from cinemae.alignment import AlignParams, Protocol
 from cinemae.alignment.equalise import plan_alignment
 from cinemae.alignment.operations import bounded_factor, crop_limit, crop_side, square_crop
 from cinemae.seeding import rng_for
-
-
-def max_side(short: int, label: int, sha256: str, equaliser: SizeEqualiser, seed: int) -> int:
-    """Draw the side that an image's crop may have, as the evaluation draws it.
-
-    Args:
-        short: Short side of the file in pixels, as its header states it.
-        label: 1 = AI-generated, 0 = real.
-        sha256: Hash of the file.
-        equaliser: The sizes of the comparison.
-        seed: The evaluation's seed.
-    """
-    return equaliser.side(short, label, rng_for(seed, f"{sha256}/side"))
 
 
 def aligned_file(

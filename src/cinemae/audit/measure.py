@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from cinemae.alignment import Protocol, SizeEqualiser
-from cinemae.audit.aligned import aligned_file, max_side
+from cinemae.alignment.sizes import max_side
+from cinemae.audit.aligned import aligned_file
 from cinemae.audit.facts import FILE_FACTS, Value, read_facts
 from cinemae.audit.statistics import STATISTICS, measure
 from cinemae.datasets import LabelledImage

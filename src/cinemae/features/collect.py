@@ -23,6 +23,7 @@ from cinemae.alignment import (
     WindowConfig,
     align,
     augment,
+    max_side,
     pseudo_fake,
     training_window,
 )
@@ -171,8 +172,8 @@ def _measure(job: Job) -> tuple[Vector, dict[str, FloatArray]] | str:
         name = job.image.place
         size = ""
         if job.equaliser is not None:
-            draw = rng_for(job.variant.seed, f"{sha256}/side")
-            size = str(job.equaliser.side(min(header_size(data, name=name)), job.image.label, draw))
+            short = min(header_size(data, name=name))
+            size = str(max_side(short, job.image.label, sha256, job.equaliser, job.variant.seed))
         parts: Mapping[str, str] = _worker["parts"]
         keys = {part: cache_key(key, sha256, job.variant, size) for part, key in parts.items()}
         found: dict[str, Vector | None] = {part: cache.get(place) if place else None for part, place in keys.items()}

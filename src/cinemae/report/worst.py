@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cinemae.alignment import SizeEqualiser, fit_sizes, short_sides
+from cinemae.alignment import SizeEqualiser, fit_sizes, max_side, short_sides
 from cinemae.datasets import LabelledImage, manifest_hash
 from cinemae.detector import Detector, Scored
 from cinemae.evaluation import Evaluation, sample_images
@@ -27,7 +27,6 @@ from cinemae.naming import printable
 from cinemae.report.errors import ReportError
 from cinemae.report.schema import Gallery, Picture
 from cinemae.scores import ImageScore
-from cinemae.seeding import rng_for
 
 SHIPPED = "shipped"
 """What an evaluation calls the head that comes with the package."""
@@ -191,8 +190,8 @@ class Studio:
         pixels = load_image(data, name=image.place).pixels
         side = None
         if row.protocol != "raw":
-            draw = rng_for(self.seed, f"{sha256}/side")
-            side = self.equalisers[image.generator].side(min(header_size(data, name=image.place)), image.label, draw)
+            short = min(header_size(data, name=image.place))
+            side = max_side(short, image.label, sha256, self.equalisers[image.generator], self.seed)
         variant = Variant(protocol=row.protocol, seed=self.seed)
         return self.detector.score(variant.apply(pixels, sha256, side), name=row.name)
 
