@@ -18,11 +18,12 @@ from cinemae import Detector, Verdict
 from cinemae.features.spec import FeatureSpec, SpecMismatchError, default_scales
 from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageLimits
+from cinemae.likelihood.noise import PASSES_ALONE, NoiseModel
 from cinemae.loading import build_extractor
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.select import resolve_precision
 from processes import environment
-from toys import SCALES, banded, extractor_from, pink, save_small, small_conv, small_vit, upsampled
+from toys import SCALES, SMALL_VIT, banded, extractor_from, pink, save_small, small_conv, small_vit, upsampled
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -245,6 +246,24 @@ def test_a_head_of_another_mae_is_refused(head_folder, tmp_path):
     other = save_small(tmp_path / "other", small_vit(seed=9))
     with pytest.raises(HeadError, match=r"for the semantic scale.*cinemae train --backbone"):
         Detector.load(head_folder, backbone=other)
+
+
+def test_a_head_of_another_noise_model_is_refused(head, tmp_path):
+    """Its features would be others, though the MAE is the same."""
+    mean = small_vit(0, SMALL_VIT.model_copy(update={"output": "mean"}))
+    spec = FeatureSpec(scales={"semantic": SCALES["semantic"]})
+    mine, changed = (
+        extractor_from({"semantic": save_small(tmp_path / name, mean, noise)}, spec)
+        for name, noise in (("mine", NoiseModel(coefficients=(6.0, 0.2, 0.2))), ("changed", PASSES_ALONE))
+    )
+    fingerprints = {scale: backbone.fingerprint for scale, backbone in mine.backbones.items()}
+    weights = head.weights | {name: np.zeros(len(mine.spec.names)) for name in ("center", "spread")}
+    for branch in head.config.hidden:
+        weights |= {f"{branch}.index": np.zeros(len(head.weights[f"{branch}.index"]), dtype=np.int64)}
+    trained = FusionHead(head.config.model_copy(update={"spec": mine.spec, "backbones": fingerprints}), weights)
+    assert Detector(mine, trained).head is trained
+    with pytest.raises(HeadError, match="another noise model for the semantic scale"):
+        Detector(changed, trained)
 
 
 def test_an_mae_that_was_replaced_in_its_folder_is_refused(head, mae_folders, tmp_path):

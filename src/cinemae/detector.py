@@ -74,7 +74,7 @@ class Detector:
 
         Raises:
             SpecMismatchError: If the head was trained on other features.
-            HeadError: If it was trained on another MAE, there are both a threshold and an alpha, or one
+            HeadError: If it was trained on another MAE or noise model, there are both a threshold and an alpha, or one
                 is out of range.
             AlphaError: If the head was calibrated on too few images for that alpha.
         """
@@ -83,8 +83,10 @@ class Detector:
             for scale, wanted in head.config.backbones.items():
                 given = extractor.backbones[scale].fingerprint
                 if given != wanted:
+                    same = given.split("+")[0] == wanted.split("+")[0]
+                    part = "noise model" if same else "MAE"
                     raise HeadError(
-                        f"the head was trained on MAE {wanted} for the {scale} scale, given is {given};"
+                        f"the head was trained on another {part} for the {scale} scale: {wanted}, given is {given};"
                         " train a head for it with `cinemae train --backbone`"
                     )
         self.extractor, self.head = extractor, head

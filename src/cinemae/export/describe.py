@@ -182,7 +182,7 @@ def _licences(detector: Detector, head: FusionHead) -> dict[str, str]:
     for scale, backbone in detector.extractor.backbones.items():
         try:
             loaded = load_backbone(head.config.backbone_names[scale], offline=True)
-            same = loaded.mae.fingerprint == backbone.fingerprint
+            same = loaded.mae.fingerprint == backbone.runtime.mae.fingerprint
         except (CheckpointError, KeyError):
             same = False
         found[scale] = loaded.licence if same else "unknown"

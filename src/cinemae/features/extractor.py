@@ -40,8 +40,9 @@ class Backbone:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of its configuration and weights."""
-        return self.runtime.mae.fingerprint
+        """Hash of all that its likelihoods depend on: the MAE's own, joined with that of the noise model if it has one."""
+        own = self.runtime.mae.fingerprint
+        return own if self.noise is None else f"{own}+{self.noise.fingerprint}"
 
 
 @dataclass(frozen=True)

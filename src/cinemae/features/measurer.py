@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict
 
 from cinemae.features.spec import FeatureSpec
 from cinemae.likelihood.conditional import FloatArray
-from cinemae.likelihood.noise import NoiseModel
 from cinemae.verdict import Precision
 
 if TYPE_CHECKING:
@@ -53,11 +52,10 @@ class ExtractorConfig(BaseModel):
 
     Attributes:
         backbone_names: Each scale's MAE, to load.
-        fingerprints: Its fingerprint.
+        fingerprints: Its fingerprint, and its noise model's if it has one.
         spec: The features, names filled in.
         precision: Arithmetic of the MAEs.
         device: Where they run.
-        noise: The noise model of each scale whose MAE has one; no part of the fingerprint.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,7 +65,6 @@ class ExtractorConfig(BaseModel):
     spec: FeatureSpec
     precision: Precision = "f32"
     device: str = "cpu"
-    noise: dict[str, NoiseModel] = {}
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, backbone_names: dict[str, str]) -> ExtractorConfig:
@@ -78,15 +75,12 @@ class ExtractorConfig(BaseModel):
             spec=extractor.spec,
             precision=extractor.precision,
             device=next(iter(extractor.backbones.values())).runtime.device,
-            noise={scale: backbone.noise for scale, backbone in extractor.backbones.items() if backbone.noise},
         )
 
     def scale_key(self, scale: str) -> str:
         """Return a short hash of all that one scale's features depend on, beside the image."""
         settings = self.spec.scales[scale].model_dump_json()
         text = f"{self.fingerprints[scale]}/{settings}/{self.spec.family}/{self.spec.version}/{self.precision}"
-        if scale in self.noise:
-            text += f"/{self.noise[scale].model_dump_json()}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

@@ -44,7 +44,7 @@ class HeadConfig(BaseModel):
         format: Version of this file's layout.
         model_type: Always ``cinemae-head``, so that a hub folder says what it is.
         spec: The features it was trained on.
-        backbones: Fingerprint of each scale's MAE.
+        backbones: Fingerprint of each scale's MAE, joined with that of its noise model if it has one.
         backbone_names: Where those MAEs can be loaded from.
         members: Number of averaged networks.
         hidden: Hidden units of each branch, by its name.

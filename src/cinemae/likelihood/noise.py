@@ -7,6 +7,7 @@ from what the passes say, and stored with the checkpoint.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Self
 
 import numpy as np
@@ -33,6 +34,11 @@ class NoiseModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     coefficients: tuple[float, float, float]
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 8 hex digits of a hash of the coefficients."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]
 
     def variance(self, ensemble: Array, contrast: Array) -> Array:
         """Return the predictive variance of each patch in squared levels, at least 1/12 (rounding)."""
