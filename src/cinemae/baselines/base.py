@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +11,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from cinemae.features.measurer import Measurer, Vector
+from cinemae.folders import CONFIG_FILE, fingerprint_of, load_folder, save_folder
 from cinemae.fusion.calibration import best_threshold, platt
 from cinemae.fusion.head import HeadError, sigmoid
 from cinemae.mae.select import PrecisionChoice
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Weights = Mapping[str, NDArray[np.float32]]
@@ -207,16 +203,11 @@ class Scorer:
 
     def fingerprint(self) -> str:
         """Return the first 16 hex digits of a hash over configuration and weights."""
-        digest = hashlib.sha256(self.config.model_dump_json(exclude={"training"}).encode())
-        for name, array in sorted(self.weights.items()):
-            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()[:16]
+        return fingerprint_of(self.config.model_dump_json(exclude={"training"}), self.weights)
 
     def save(self, place: Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder."""
-        place.mkdir(parents=True, exist_ok=True)
-        save_file({name: np.ascontiguousarray(array) for name, array in self.weights.items()}, place / WEIGHTS_FILE)
-        (place / CONFIG_FILE).write_text(json.dumps(self.config.model_dump(mode="json"), indent=1) + "\n")
+        save_folder(place, self.config, self.weights)
 
     @classmethod
     def load(cls, place: Path) -> Scorer:
@@ -227,15 +218,10 @@ class Scorer:
         """
         from cinemae.baselines.registry import parse_baseline
 
+        config, weights = load_folder(place, ScorerConfig, "a baseline's scorer", BaselineError)
         try:
-            config = ScorerConfig.model_validate_json((place / CONFIG_FILE).read_text())
-            return cls(parse_baseline(config.baseline), config, load_file(place / WEIGHTS_FILE))
-        except FileNotFoundError as error:
-            missing = CONFIG_FILE if not (place / CONFIG_FILE).exists() else WEIGHTS_FILE
-            raise BaselineError(f"{place}: not a baseline's scorer: {missing} is missing") from error
-        except (ValidationError, UnicodeDecodeError) as error:
+            return cls(parse_baseline(config.baseline), config, weights)
+        except ValidationError as error:
             raise BaselineError(f"{place / CONFIG_FILE}: not a baseline's scorer: {error}") from error
-        except SafetensorError as error:
-            raise BaselineError(f"{place / WEIGHTS_FILE}: damaged: {error}") from error
         except BaselineError as error:
             raise BaselineError(f"{place}: {error}") from error

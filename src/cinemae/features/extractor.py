@@ -40,7 +40,7 @@ class Backbone:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that its likelihoods depend on: the MAE's own, joined with that of the noise model if it has one."""
+        """Hash of all that its likelihoods depend on: the MAE's, joined with its noise model's if it has one."""
         own = self.runtime.mae.fingerprint
         return own if self.noise is None else f"{own}+{self.noise.fingerprint}"
 

@@ -10,19 +10,16 @@ with torch. It is saved as safetensors + JSON.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cinemae.features.spec import FeatureSpec
+from cinemae.folders import fingerprint_of, load_folder, save_folder
 from cinemae.fusion.config import CalibrationKind
 from cinemae.fusion.conformal import Band, Conformal, Decision, check_request
 from cinemae.fusion.curve import sigmoid as sigmoid
@@ -31,8 +28,6 @@ from cinemae.fusion.forward import KNOTS, LAYERS, arranged, branch_logits_of, ca
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.verdict import Label
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 FORMAT: Final = 2
 _SCORES = ("conformal.ai", "conformal.real")
 
@@ -223,17 +218,11 @@ class FusionHead:
 
     def fingerprint(self) -> str:
         """Return the first 16 hex digits of a hash over configuration and weights."""
-        digest = hashlib.sha256(self.config.model_dump_json(exclude={"training", "backbone_names"}).encode())
-        for name, array in sorted(self.weights.items()):
-            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()[:16]
+        return fingerprint_of(self.config.model_dump_json(exclude={"training", "backbone_names"}), self.weights)
 
     def save(self, place: Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder."""
-        place.mkdir(parents=True, exist_ok=True)
-        save_file({name: np.ascontiguousarray(array) for name, array in self.weights.items()}, place / WEIGHTS_FILE)
-        text = json.dumps(self.config.model_dump(mode="json"), indent=1)
-        (place / CONFIG_FILE).write_text(text + "\n")
+        save_folder(place, self.config, self.weights)
 
     @classmethod
     def load(cls, place: Path) -> FusionHead:
@@ -242,15 +231,8 @@ class FusionHead:
         Raises:
             HeadError: If a file is missing or invalid.
         """
+        config, weights = load_folder(place, HeadConfig, "a cinemae head", HeadError)
         try:
-            config = HeadConfig.model_validate_json((place / CONFIG_FILE).read_text())
-            return cls(config, load_file(place / WEIGHTS_FILE))
-        except FileNotFoundError as error:
-            missing = CONFIG_FILE if not (place / CONFIG_FILE).exists() else WEIGHTS_FILE
-            raise HeadError(f"{place}: not a cinemae head: {missing} is missing") from error
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise HeadError(f"{place / CONFIG_FILE}: not a cinemae head: {error}") from error
-        except SafetensorError as error:
-            raise HeadError(f"{place / WEIGHTS_FILE}: damaged: {error}") from error
+            return cls(config, weights)
         except HeadError as error:
             raise HeadError(f"{place}: {error}") from error

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.numpy import save_file
+from pydantic import BaseModel, ConfigDict, Field
 
+from cinemae.folders import WEIGHTS_FILE, load_folder, save_folder
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.config import MAEConfig
 from cinemae.mae.errors import CheckpointError as CheckpointError
-from cinemae.mae.files import CONFIG_FILE, WEIGHTS_FILE, read_safetensors
 from cinemae.mae.frozen import FrozenMAE
 
 
@@ -38,24 +37,7 @@ class CheckpointRecord(BaseModel):
 
 def save_mae(place: Path, mae: FrozenMAE, record: CheckpointRecord, dtype: DTypeLike = np.float16) -> None:
     """Write a checkpoint folder; the weights are stored as ``dtype``."""
-    place.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.astype(dtype) for name, tensor in mae.tensors.items()}, place / WEIGHTS_FILE)
-    (place / CONFIG_FILE).write_text(record.model_dump_json(indent=1) + "\n")
-
-
-def read_record(place: Path) -> CheckpointRecord:
-    """Read ``config.json`` of a checkpoint folder.
-
-    Raises:
-        CheckpointError: If it is missing or invalid.
-    """
-    path = place / CONFIG_FILE
-    try:
-        return CheckpointRecord.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        raise CheckpointError(f"{place}: no {CONFIG_FILE} there") from None
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: not a cinemae MAE configuration: {error}") from error
+    save_folder(place, record, {name: tensor.astype(dtype) for name, tensor in mae.tensors.items()})
 
 
 def load_mae(place: Path) -> tuple[FrozenMAE, CheckpointRecord]:
@@ -65,8 +47,5 @@ def load_mae(place: Path) -> tuple[FrozenMAE, CheckpointRecord]:
         CheckpointError: If a file is missing or the tensors do not fit the configuration; a
             missing weight is never replaced by a random one.
     """
-    record = read_record(place)
-    path = place / WEIGHTS_FILE
-    if not path.exists():
-        raise CheckpointError(f"{place}: no {WEIGHTS_FILE} there")
-    return FrozenMAE.of(record.architecture, read_safetensors(path), str(path)), record
+    record, tensors = load_folder(place, CheckpointRecord, "a cinemae MAE", CheckpointError)
+    return FrozenMAE.of(record.architecture, tensors, str(place / WEIGHTS_FILE)), record

@@ -15,8 +15,6 @@ from safetensors.numpy import load_file
 from cinemae.mae.errors import CheckpointError
 
 Tensors = dict[str, NDArray[np.generic]]
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 
 
 def read_safetensors(path: Path) -> Tensors:

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from cinemae.folders import CONFIG_FILE
 from cinemae.mae.config import IMAGENET_MEAN, IMAGENET_STD, ViTMAEConfig
 from cinemae.mae.errors import CheckpointError
-from cinemae.mae.files import CONFIG_FILE, Tensors, read_json, read_safetensors, read_sharded
+from cinemae.mae.files import Tensors, read_json, read_safetensors, read_sharded
 from cinemae.mae.frozen import FrozenMAE
 from cinemae.mae.pickled import read_pickle
 

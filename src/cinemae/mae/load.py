@@ -17,7 +17,8 @@ from typing import Literal
 
 from cinemae.mae.checkpoint import CheckpointRecord, load_mae
 from cinemae.mae.errors import CheckpointError, LicenceWarning
-from cinemae.mae.files import CONFIG_FILE, read_json, sha256
+from cinemae.folders import CONFIG_FILE
+from cinemae.mae.files import read_json, sha256
 from cinemae.mae.frozen import FrozenMAE
 from cinemae.mae.huggingface import (
     INDEX_FILE,

@@ -10,9 +10,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cinemae.folders import CONFIG_FILE, WEIGHTS_FILE
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.mae.errors import CheckpointError
-from cinemae.mae.files import CONFIG_FILE, WEIGHTS_FILE, read_json, sha256
+from cinemae.mae.files import read_json, sha256
 from cinemae.verdict import Precision
 
 Kind = Literal["transformers", "timm", "cinemae"]

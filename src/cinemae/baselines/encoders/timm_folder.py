@@ -12,9 +12,10 @@ from safetensors import SafetensorError
 from cinemae.baselines.encoders.open import MissingLibraryError, Pool, torch_type, weight_files
 from cinemae.baselines.encoders.preprocess import from_timm
 from cinemae.baselines.threads import threads
+from cinemae.folders import CONFIG_FILE
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.mae.errors import CheckpointError
-from cinemae.mae.files import CONFIG_FILE, read_json
+from cinemae.mae.files import read_json
 from cinemae.verdict import Precision
 
 HOW = "the probe of a timm checkpoint needs timm and the torchvision that belongs to your torch: pip install timm"

@@ -1,0 +1,70 @@
+"""Saved models: a folder with ``config.json`` and ``model.safetensors``, as hubs have it, and no pickle in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ml_dtypes as _bfloat16  # noqa: F401 - makes bfloat16 a type that NumPy, and so safetensors, knows
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+Weights = Mapping[str, NDArray[Any]]
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def save_folder(place: Path, config: BaseModel, weights: Weights) -> None:
+    """Write a model; whoever is stopped on the way leaves each file as it was, or as it will be, never half of it."""
+    place.mkdir(parents=True, exist_ok=True)
+    data = save({name: np.ascontiguousarray(array) for name, array in weights.items()})
+    for name, content in ((WEIGHTS_FILE, data), (CONFIG_FILE, f"{config.model_dump_json(indent=1)}\n".encode())):
+        partial = place / f".{name}.{os.getpid()}"
+        try:
+            partial.write_bytes(content)
+            partial.replace(place / name)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def load_folder(
+    place: Path, config: type[Config], what: str, error: type[ValueError]
+) -> tuple[Config, dict[str, NDArray[Any]]]:
+    """Read a folder written by :func:`save_folder`.
+
+    Args:
+        place: The folder.
+        config: What its configuration must be.
+        what: What the folder should hold, for the error: "a cinemae head".
+        error: Class of the error.
+
+    Raises:
+        ValueError: Of the class asked for, if a file is missing or invalid; it names the file and says why.
+    """
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (place / name).exists():
+            raise error(f"{place}: not {what}: {name} is missing")
+    try:
+        read = config.model_validate_json((place / CONFIG_FILE).read_bytes())
+        return read, load_file(place / WEIGHTS_FILE)
+    except ValidationError as reason:
+        raise error(f"{place / CONFIG_FILE}: not {what}: {reason}") from reason
+    except SafetensorError as reason:
+        raise error(f"{place / WEIGHTS_FILE}: damaged: {reason}") from reason
+    except OSError as reason:
+        raise error(f"{place}: {reason}") from reason
+
+
+def fingerprint_of(text: str, weights: Weights) -> str:
+    """Return the first 16 hex digits of a hash over a text, for a configuration, and the weights."""
+    digest = hashlib.sha256(text.encode())
+    for name, array in sorted(weights.items()):
+        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
