@@ -258,7 +258,7 @@ def test_a_head_of_another_noise_model_is_refused(head, tmp_path):
     )
     fingerprints = {scale: backbone.fingerprint for scale, backbone in mine.backbones.items()}
     weights = head.weights | {name: np.zeros(len(mine.spec.names)) for name in ("center", "spread")}
-    for branch in head.config.hidden:
+    for branch in head.config.parts:
         weights |= {f"{branch}.index": np.zeros(len(head.weights[f"{branch}.index"]), dtype=np.int64)}
     trained = FusionHead(head.config.model_copy(update={"spec": mine.spec, "backbones": fingerprints}), weights)
     assert Detector(mine, trained).head is trained

@@ -237,7 +237,7 @@ def test_an_mae_that_is_no_longer_the_head_s_is_refused_before_anything_is_cache
 def reads_one(head: FusionHead, feature: str) -> FusionHead:
     """A head whose logit is one feature."""
     weights = {name: np.zeros_like(array) for name, array in head.weights.items()}
-    for branch in head.config.hidden:
+    for branch in head.config.parts:
         weights[f"{branch}.index"] = head.weights[f"{branch}.index"]
     weights["spread"] += 1
     column = np.flatnonzero(weights["local.index"] == head.config.spec.names.index(feature))

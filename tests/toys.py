@@ -18,7 +18,7 @@ from scipy import special
 from cinemae.alignment import AugmentConfig
 from cinemae.features.extractor import Backbone, FeatureExtractor
 from cinemae.features.spec import FeatureSpec, ScaleSpec
-from cinemae.fusion.config import BranchConfig, FitConfig
+from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
 from cinemae.fusion.fit import Parts, fit_head
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.noise import NoiseModel
@@ -45,6 +45,10 @@ FIT = FitConfig(
         "error": BranchConfig(groups=("error",), **_LONG),
         "local": BranchConfig(groups=("likelihood", "residual"), **_LONG),
         "global": BranchConfig(groups=("global",), **_LONG),
+    },
+    distances={
+        "unusual": DistanceConfig(groups=("global",), only=".std.", components=3, share=0.2),
+        "contrast": DistanceConfig(groups=("error",), components=2, relative=True, share=0.2),
     },
     members=2, batch=16, rate=3e-3, held_out=0.5, alpha=0.4,
 )  # fmt: skip
@@ -95,7 +99,7 @@ def head_of(
     knots: tuple[Sequence[float], Sequence[float]] | None = None,
     **settings: object,
 ) -> FusionHead:
-    """A head of 12 features (8 local, 4 global) and 3 members with random weights.
+    """A head of 12 features (8 local, 4 global), 3 members and 2 distances with random weights.
 
     ``ai`` and ``real`` are the probabilities, before calibration, of what its verdicts are calibrated on.
     """
@@ -110,6 +114,14 @@ def head_of(
             f"{branch}.out": rng.normal(size=(3, hidden)).astype(np.float32),
             f"{branch}.out_bias": rng.normal(size=3).astype(np.float32),
         }
+    for name, index, count in (("unusual", np.arange(8, 12), 3), ("contrast", np.arange(8), 2)):
+        weights |= {
+            f"{name}.index": index,
+            f"{name}.mean": rng.normal(size=len(index)),
+            f"{name}.axes": rng.normal(size=(len(index), count)),
+            f"{name}.line": 0.1 * rng.normal(size=2),
+        }
+    weights |= {"contrast.other_mean": rng.normal(size=2), "contrast.other_axes": rng.normal(size=(2, 2))}
     for name, scores in (("ai", ai), ("real", real)):
         weights[f"conformal.{name}"] = np.sort(special.logit(np.array(scores, dtype=np.float64)))
     if knots is not None:
@@ -121,6 +133,7 @@ def head_of(
         "backbone_names": {"fine": "cinemae/conv-fine"},
         "members": 3,
         "hidden": {"local": 5, "global": 2},
+        "distances": {"unusual": False, "contrast": True},
     }
     return FusionHead(HeadConfig.model_validate(values | settings), weights)
 

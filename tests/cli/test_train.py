@@ -52,7 +52,7 @@ def test_writes_heads_and_says_how_good_they_are(trained, toy_set):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert [line.split(": ")[0] for line in lines] == [
-        str(place / f"head{part}") for part in ("", "-error", "-local", "-global")
+        str(place / f"head{part}") for part in ("", "-error", "-local", "-global", "-unusual", "-contrast")
     ]
     head = FusionHead.load(place / "head")
     assert f"ROC-AUC {head.config.training['held_out_auc']:.3f}" in lines[0]

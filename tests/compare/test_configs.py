@@ -51,7 +51,7 @@ def test_the_bench_compares_parts_baselines_and_what_is_shipped():
     config = load_config(ROOT / "configs" / "bench.yaml")
     assert {method.kind for method in config.methods.values()} == {"head", "saved", "spectrum", "probe", "residual-cnn"}
     parts = [method.part for method in config.methods.values() if isinstance(method, HeadMethod)]
-    assert parts == ["fused", *TrainConfig().fit.branches]
+    assert parts == ["fused", *TrainConfig().fit.parts]
     assert config.protocols == ("raw", "format", "history")
     assert config.shared_training == TrainConfig()
 

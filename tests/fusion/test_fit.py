@@ -21,6 +21,7 @@ CONFIG = FitConfig(
         "local": BranchConfig(groups=("likelihood", "residual"), **LONG),
         "global": BranchConfig(groups=("global",), **LONG),
     },
+    distances={},
     members=2, batch=64, rate=5e-3,
 )  # fmt: skip
 

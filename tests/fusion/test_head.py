@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from cinemae.features.spec import FeatureSpec
+from cinemae.fusion.distance import FLOOR
 from cinemae.fusion.forward import ROWS
 from cinemae.fusion.head import FusionHead, HeadConfig, HeadError, sigmoid
 from cinemae.loading import find_head
@@ -31,6 +32,12 @@ def torch_forward(head: FusionHead, rows: np.ndarray) -> torch.Tensor:
             hidden = torch.relu(x @ w[f"{branch}.in"][number] + w[f"{branch}.in_bias"][number])
             members.append(hidden @ w[f"{branch}.out"][number] + w[f"{branch}.out_bias"][number])
         total += torch.stack(members).mean(0)
+    for name, relative in head.config.distances.items():
+        placed = (z[:, w[f"{name}.index"].long()] - w[f"{name}.mean"]) @ w[f"{name}.axes"]
+        score = (placed.square().sum(-1) + FLOOR).log()
+        if relative:
+            score -= (((placed - w[f"{name}.other_mean"]) @ w[f"{name}.other_axes"]).square().sum(-1) + FLOOR).log()
+        total += score * w[f"{name}.line"][0] + w[f"{name}.line"][1]
     return torch.sigmoid(total / head.config.temperature + head.config.bias)
 
 
@@ -130,7 +137,7 @@ def test_a_head_of_the_first_format_is_to_be_trained_again(tmp_path):
     del values["alpha"], values["calibration"]
     config.write_text(json.dumps(values | {"format": 1, "band": (0.4, 0.6)}))
     with pytest.raises(
-        HeadError, match=r"(?s)config.json.*a head of format 1; this cinemae reads format 2: train it again"
+        HeadError, match=r"(?s)config.json.*a head of format 1; this cinemae reads format 3: train it again"
     ):
         FusionHead.load(tmp_path)
 
@@ -178,7 +185,7 @@ def test_damaged_files_are_named(tmp_path, damage):
         case "other model":
             config.write_text(json.dumps(values | {"model_type": "vit_mae"}))
         case "newer":
-            config.write_text(json.dumps(values | {"format": 3}))
+            config.write_text(json.dumps(values | {"format": 4}))
     file = weights if damage in ("truncated", "text", "empty") else config
     with pytest.raises(HeadError, match=file.name):
         FusionHead.load(tmp_path)

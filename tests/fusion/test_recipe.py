@@ -66,17 +66,16 @@ def test_the_head_tells_new_pictures_apart(trained, toy_set):
 
 def test_parts_go_beside_the_head(trained):
     place, reports, *_ = trained
-    assert list(reports) == [place / name for name in ("head", "head-error", "head-local", "head-global")]
-    heads = {
-        part: FusionHead.load(folder)
-        for part, folder in zip(("fused", "error", "local", "global"), reports, strict=True)
-    }
+    parts = ("error", "local", "global", "unusual", "contrast")
+    assert list(reports) == [place / name for name in ("head", *(f"head-{part}" for part in parts))]
+    heads = {part: FusionHead.load(folder) for part, folder in zip(("fused", *parts), reports, strict=True)}
     assert {head.config.training["part"] for head in heads.values()} == set(heads)
     names = heads["fused"].config.spec.names
     groups = {"error": {"error"}, "local": {"likelihood", "residual"}, "global": {"global"}}
+    groups |= {"unusual": {"global"}, "contrast": {"error"}}
     for part, head in heads.items():
         read = {
-            branch: {names[n].split(".")[1] for n in head.weights[f"{branch}.index"]} for branch in head.config.hidden
+            branch: {names[n].split(".")[1] for n in head.weights[f"{branch}.index"]} for branch in head.config.parts
         }
         assert read == (groups if part == "fused" else {part: groups[part]})
 
@@ -263,3 +262,7 @@ def test_part_settings():
     assert part_config(fit, "fused") == fit
     for part in ("local", "global", "error"):
         assert part_config(fit, part).branches == {part: fit.branches[part]}
+        assert part_config(fit, part).distances == {}
+    for part in ("unusual", "contrast"):
+        assert part_config(fit, part).branches == {}
+        assert part_config(fit, part).distances == {part: fit.distances[part]}

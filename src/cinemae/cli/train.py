@@ -41,7 +41,7 @@ def train(
         typer.Option("--config", help="JSON file of settings, as in a head's record; other options win over it."),
     ] = None,
     parts: Annotated[
-        bool, typer.Option("--parts", help="Also fit each branch alone, into OUT-error, OUT-local, OUT-global.")
+        bool, typer.Option("--parts", help="Also fit each branch alone, into OUT-error, OUT-local and so on.")
     ] = False,
     alpha: Annotated[
         float | None, typer.Option(help="Error rate that verdicts are made at if no other is asked for. Default: 0.1.")

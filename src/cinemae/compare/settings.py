@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from cinemae.compare.errors import CompareError
 from cinemae.fusion.recipe import TrainConfig
 
-COLLECTIONS = ("scales", "backbones", "fit.branches")
+COLLECTIONS = ("scales", "backbones", "fit.branches", "fit.distances")
 """Settings whose parts have free names, and can be added or taken out."""
 
 

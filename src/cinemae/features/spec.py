@@ -89,10 +89,14 @@ class FeatureSpec(BaseModel):
                 f" they differ from number {place} on"
             )
 
-    def select(self, scales: tuple[str, ...], groups: tuple[Group, ...]) -> list[int]:
-        """Return the positions of the features of these scales and groups."""
+    def select(self, scales: tuple[str, ...], groups: tuple[Group, ...], only: str = "") -> list[int]:
+        """Return the positions of the features of these scales and groups, with ``only`` in what follows them."""
         wanted = tuple(f"{scale}.{group}." for scale in scales for group in groups)
-        return [number for number, name in enumerate(self.names) if name.startswith(wanted)]
+        return [
+            number
+            for number, name in enumerate(self.names)
+            if name.startswith(wanted) and only in f".{name.split('.', 2)[2]}."
+        ]
 
 
 def default_scales() -> dict[str, ScaleSpec]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cinemae.features.spec import Group
 
@@ -50,12 +50,48 @@ def default_branches() -> dict[str, BranchConfig]:
     }
 
 
+class DistanceConfig(BaseModel):
+    """A branch that learns nothing of fakes: how far an image is from photographs (:mod:`cinemae.fusion.distance`).
+
+    Attributes:
+        groups: Feature groups it reads.
+        scales: Scales whose features it reads; None for all.
+        only: Part that a feature's name must have within its group; "" for none.
+        components: Principal axes of the real images that distances are taken along.
+        relative: Whether the distance from pseudo-fakes is taken off, or from the AI images where training
+            has no pseudo-fakes.
+        share: Its weight, in spreads of real images, beside the log-odds of the other branches.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    groups: tuple[Group, ...] = Field(min_length=1)
+    scales: tuple[str, ...] | None = None
+    only: str = ""
+    components: int = Field(default=15, ge=1)
+    relative: bool = False
+    share: float = Field(default=1.0, gt=0)
+
+
+def default_distances() -> dict[str, DistanceConfig]:
+    """Return the distances of the shipped head.
+
+    Both read the spread of encoder features within the image, which says less of what is shown than their
+    means do: ``unusual`` at all scales, ``contrast`` at the semantic one and against pseudo-fakes.
+    """
+    return {
+        "unusual": DistanceConfig(groups=("global",), only=".std."),
+        "contrast": DistanceConfig(groups=("global",), scales=("semantic",), only=".std.", relative=True),
+    }
+
+
 class FitConfig(BaseModel):
     """One fit of the head.
 
     Attributes:
         branches: The branches by name. Each is fitted and calibrated by itself, so that none keeps
             another from learning; their log-odds are averaged by their shares.
+        distances: Branches that measure distances, by name; they join that average.
         members: Averaged networks of each branch, each with its own start, order and dropout.
         patience: Epochs without a better held-out loss that stop a member.
         batch: Rows a step.
@@ -76,7 +112,8 @@ class FitConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    branches: dict[str, BranchConfig] = Field(default_factory=default_branches, min_length=1)
+    branches: dict[str, BranchConfig] = Field(default_factory=default_branches)
+    distances: dict[str, DistanceConfig] = Field(default_factory=default_distances)
     members: int = Field(default=5, ge=1)
     patience: int = Field(default=8, ge=1)
     batch: int = Field(default=256, ge=2)
@@ -89,3 +126,22 @@ class FitConfig(BaseModel):
     alpha: float = Field(default=0.1, gt=0, lt=1)
     clip: float = Field(default=4.0, gt=0)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _has_branches(self) -> Self:
+        if not self.parts:
+            raise ValueError("a head needs at least one branch or distance")
+        if both := self.branches.keys() & self.distances.keys():
+            raise ValueError(f"names of both a branch and a distance: {', '.join(sorted(both))}")
+        return self
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of all branches, distances last."""
+        return (*self.branches, *self.distances)
+
+    @property
+    def total_share(self) -> float:
+        """What the shares add up to."""
+        shares = [branch.share for branch in self.branches.values()]
+        return sum(shares + [distance.share for distance in self.distances.values()])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cinemae.arrays import Array, array_namespace
 from cinemae.fusion.curve import monotone
+from cinemae.fusion.distance import log_distance, places
 from cinemae.likelihood.conditional import FloatArray
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ROWS = 16  # rows computed together
 LAYERS = ("index", "in", "in_bias", "out", "out_bias")
+DISTANCE = ("index", "mean", "axes", "line")
+OTHER = ("other_mean", "other_axes")
 KNOTS = ("calibration.at", "calibration.to")
 
 
@@ -33,7 +36,7 @@ def branch_logits_of(
         weights: Its weights as :func:`arranged` gives them.
         features: (images, features) in the order of the spec.
     """
-    out = {branch: np.empty(len(features)) for branch in config.hidden}
+    out = {branch: np.empty(len(features)) for branch in config.parts}
     rows = np.empty((ROWS, features.shape[1]))
     for start in range(0, len(features), ROWS):
         part = features[start : start + ROWS]
@@ -71,6 +74,13 @@ def branch_logits(config: HeadConfig, weights: Mapping[str, Array], rows: Array)
         active = xp.maximum(hidden, xp.zeros_like(hidden)) * w["out"]
         members = xp.sum(xp.reshape(active, (-1, config.members, units)), axis=-1) + w["out_bias"]
         out[branch] = xp.mean(members, axis=-1)
+    for branch, relative in config.distances.items():
+        w = {part: weights[f"{branch}.{part}"] for part in (*DISTANCE, *(OTHER if relative else ()))}
+        placed = places(xp.take(z, w["index"], axis=1), w["mean"], w["axes"])
+        score = log_distance(placed)
+        if relative:
+            score = score - log_distance(places(placed, w["other_mean"], w["other_axes"]))
+        out[branch] = score * w["line"][0] + w["line"][1]
     return out
 
 
@@ -86,6 +96,11 @@ def arranged(config: HeadConfig, weights: Mapping[str, NDArray[Any]]) -> dict[st
         out[f"{branch}.in"] = np.ascontiguousarray(first.transpose(1, 0, 2).reshape(len(index), -1))
         for part in ("in_bias", "out", "out_bias"):
             out[f"{branch}.{part}"] = np.asarray(weights[f"{branch}.{part}"], dtype=np.float64).ravel()
+    for branch, relative in config.distances.items():
+        out[f"{branch}.index"] = weights[f"{branch}.index"]
+        for part in (*DISTANCE[1:], *(OTHER if relative else ())):
+            # How they lie in memory decides the order of additions, too.
+            out[f"{branch}.{part}"] = np.ascontiguousarray(weights[f"{branch}.{part}"], dtype=np.float64)
     return out
 
 

@@ -1,9 +1,12 @@
 """The fusion head: branches that are added, calibrated, with what its verdicts stand on inside.
 
-    logit = sum over branches of the mean of its members' MLP(x_branch),   p = sigmoid(g(logit / T + b))
+    logit = sum over branches of the mean of its members' MLP(x_branch)
+          + sum over distances of a log distance from real images (cinemae.fusion.distance),
+    p = sigmoid(g(logit / T + b))
 
 g is a rising curve where calibration was isotonic, else the identity. The shipped head adds
-reconstruction errors, local likelihood statistics and global features (additive fusion, arXiv 2511.06325).
+reconstruction errors, local likelihood statistics and global features (additive fusion, arXiv 2511.06325),
+and how unusual the global features are.
 The head is plain NumPy at inference; ``cinemae.fusion.fit`` trains it, and :mod:`cinemae.export` traces it
 with torch. It is saved as safetensors + JSON.
 """
@@ -24,11 +27,11 @@ from cinemae.fusion.config import CalibrationKind
 from cinemae.fusion.conformal import Band, Conformal, Decision, check_request
 from cinemae.fusion.curve import sigmoid as sigmoid
 from cinemae.fusion.errors import HeadError as HeadError
-from cinemae.fusion.forward import KNOTS, LAYERS, arranged, branch_logits_of, calibrated, total_of
+from cinemae.fusion.forward import DISTANCE, KNOTS, LAYERS, OTHER, arranged, branch_logits_of, calibrated, total_of
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.verdict import Label
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _SCORES = ("conformal.ai", "conformal.real")
 
 
@@ -42,7 +45,8 @@ class HeadConfig(BaseModel):
         backbones: Fingerprint of each scale's MAE, joined with that of its noise model if it has one.
         backbone_names: Where those MAEs can be loaded from.
         members: Number of averaged networks.
-        hidden: Hidden units of each branch, by its name.
+        hidden: Hidden units of each network branch, by its name.
+        distances: Of each distance branch, by its name, whether the distance from other images is taken off.
         clip: Standardised features are clipped to this many spreads.
         calibration: Kind of calibration; ``isotonic`` has a curve among the weights.
         temperature: Calibration, divides the logit.
@@ -56,13 +60,14 @@ class HeadConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     model_type: Literal["cinemae-head"] = "cinemae-head"
     spec: FeatureSpec
     backbones: dict[str, str]
     backbone_names: dict[str, str]
     members: int = Field(ge=1)
-    hidden: dict[str, int] = Field(min_length=1)
+    hidden: dict[str, int] = Field(default_factory=dict)
+    distances: dict[str, bool] = Field(default_factory=dict)
     clip: float = Field(default=4.0, gt=0)
     calibration: CalibrationKind = "platt"
     temperature: float = Field(default=1.0, gt=0)
@@ -82,6 +87,11 @@ class HeadConfig(BaseModel):
             )
         return values
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of all branches, distances last."""
+        return (*self.hidden, *self.distances)
+
 
 class FusionHead:
     """A trained head.
@@ -90,7 +100,10 @@ class FusionHead:
         config: Its configuration.
         weights: ``center`` and ``spread`` (features,), and for each branch ``*.in``
             (members, features, hidden), ``*.in_bias``, ``*.out`` (members, hidden), ``*.out_bias``,
-            and ``*.index``, which says which features it reads. ``conformal.ai`` and ``conformal.real``
+            and ``*.index``, which says which features it reads. A distance has ``*.index``, ``*.mean``
+            (features,), ``*.axes`` (features, components) and ``*.line``, by which it becomes a part of
+            the logit (slope, offset); a relative one also ``*.other_mean`` (components,) and
+            ``*.other_axes`` (components, components). ``conformal.ai`` and ``conformal.real``
             are the uncalibrated logits of the images that verdicts are calibrated on, rising;
             ``calibration.at`` and ``calibration.to`` the knots of an isotonic calibration.
     """
@@ -103,6 +116,8 @@ class FusionHead:
         """
         self.config, self.weights = config, weights
         wanted = {"center", "spread", *_SCORES} | {f"{branch}.{part}" for branch in config.hidden for part in LAYERS}
+        for branch, relative in config.distances.items():
+            wanted |= {f"{branch}.{part}" for part in (*DISTANCE, *(OTHER if relative else ()))}
         if config.calibration == "isotonic":
             wanted |= set(KNOTS)
         if weights.keys() != wanted:
@@ -110,7 +125,7 @@ class FusionHead:
         total = len(config.spec.names)
         if weights["center"].shape != (total,) or weights["spread"].shape != (total,):
             raise HeadError(f"{len(weights['center'])} standardised features for {total} names")
-        for branch in config.hidden:
+        for branch in config.parts:
             self._check_branch(branch, total)
         if odd := [name for name, array in weights.items() if not np.isfinite(array).all()]:
             raise HeadError(f"head weights that are not finite: {odd}")
@@ -129,15 +144,23 @@ class FusionHead:
         self.decision()
 
     def _check_branch(self, branch: str, total: int) -> None:
-        index, members, hidden = self.weights[f"{branch}.index"], self.config.members, self.config.hidden[branch]
+        index, members = self.weights[f"{branch}.index"], self.config.members
         if not np.issubdtype(index.dtype, np.integer) or index.ndim != 1 or ((index < 0) | (index >= total)).any():
             raise HeadError(f"{branch}.index does not point at the {total} features")
-        shapes: dict[str, tuple[Any, ...]] = {
-            "in": (members, len(index), hidden),
-            "in_bias": (members, hidden),
-            "out": (members, hidden),
-            "out_bias": (members,),
-        }
+        shapes: dict[str, tuple[Any, ...]]
+        if branch in self.config.hidden:
+            hidden = self.config.hidden[branch]
+            shapes = {
+                "in": (members, len(index), hidden),
+                "in_bias": (members, hidden),
+                "out": (members, hidden),
+                "out_bias": (members,),
+            }
+        else:
+            components = self.weights[f"{branch}.axes"].shape[-1]
+            shapes = {"mean": (len(index),), "axes": (len(index), components), "line": (2,)}
+            if self.config.distances[branch]:
+                shapes |= {"other_mean": (components,), "other_axes": (components, components)}
         for part, shape in shapes.items():
             if (given := self.weights[f"{branch}.{part}"].shape) != shape:
                 raise HeadError(f"{branch}.{part} has shape {given}, the configuration says {shape}")

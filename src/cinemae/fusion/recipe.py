@@ -74,9 +74,13 @@ def part_config(fit: FitConfig, part: str) -> FitConfig:
     """
     if part == "fused":
         return fit
-    if part not in fit.branches:
-        raise ValueError(f"no branch named {part}; the configuration has {', '.join(fit.branches)}")
-    return fit.model_copy(update={"branches": {part: fit.branches[part]}})
+    if part not in fit.parts:
+        raise ValueError(f"no branch named {part}; the configuration has {', '.join(fit.parts)}")
+    kept = {
+        kind: {name: settings for name, settings in getattr(fit, kind).items() if name == part}
+        for kind in ("branches", "distances")
+    }
+    return fit.model_copy(update=kept)
 
 
 def train_head(
@@ -124,7 +128,7 @@ def train_head(
     jobs_to_do = training_jobs(images + extra, config)
     measured = collect(jobs_to_do, extractor, cache, workers=jobs, progress=progress)
     reports = {}
-    wanted = ("fused", *config.fit.branches) if parts else ("fused",)
+    wanted = ("fused", *config.fit.parts) if parts else ("fused",)
     for part in wanted:
         report = fit_recorded(measured, extractor, config, part, images, extra)
         place = out if part == "fused" else out.with_name(f"{out.name}-{part}")
@@ -202,6 +206,7 @@ def fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfi
         extractor.fingerprints,
         config.backbones,
         part_config(fit, part),
+        pseudo=measured.pseudo,
     )
 
 

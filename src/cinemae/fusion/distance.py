@@ -1,0 +1,74 @@
+"""Distance branches: how unusual an image is among photographs, whatever makes it so.
+
+A network learns in which direction the fakes of its training lie, and the fakes of another generator may lie in the
+opposite one. A distance has no direction. It is taken between standardised features, along the principal axes
+of the real training images, in spreads along each (Mahalanobis):
+
+    log d(x, real) - log d(x, other),
+
+the second term only where it is asked for: an image far from everything, as a camera's original may be, is not
+so much farther from photographs than from photographs with a decoder's traces.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cinemae.arrays import Array, array_namespace
+from cinemae.likelihood.conditional import FloatArray
+
+Floats = NDArray[np.float64]
+FLOOR = 1e-6  # of a squared distance: the centre itself has one, too
+RIDGE = 1e-3  # of a variance, in that of the real images along the axis
+
+
+def fit_axes(real: FloatArray, weights: Floats, components: int) -> tuple[Floats, Floats]:
+    """Return the centre of real images and their leading principal axes, each divided by its spread.
+
+    Args:
+        real: Standardised features, (images, features).
+        weights: Weight of each image.
+        components: Number of axes; no more than a quarter of the images, or than there are features.
+
+    Returns:
+        Centre (features,) and axes (features, components): distances along them are in spreads.
+    """
+    count = max(1, min(components, len(real) // 4, real.shape[1]))
+    share = weights / weights.sum()
+    mean = share @ real.astype(np.float64)
+    centred = (real - mean) * np.sqrt(share)[:, None]
+    variance, axes = np.linalg.eigh(centred.T @ centred)
+    leading = np.argsort(variance)[::-1][:count]
+    return mean, axes[:, leading] / np.sqrt(np.maximum(variance[leading], 1e-12))
+
+
+def fit_other(other: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the centre of other images along those axes, and what brings distances from it to their spreads.
+
+    Args:
+        other: Their places along the axes, (images, components).
+        weights: Weight of each image.
+
+    Returns:
+        Centre (components,) and a matrix (components, components).
+    """
+    share = weights / weights.sum()
+    mean = share @ other
+    centred = (other - mean) * np.sqrt(share)[:, None]
+    covariance = centred.T @ centred + RIDGE * np.eye(other.shape[1])
+    return mean, np.linalg.cholesky(np.linalg.inv(covariance))
+
+
+def places(z: Array, mean: Array, axes: Array) -> Array:
+    """Return where images lie along the axes, (images, components), in any array library."""
+    xp = array_namespace(z)
+    # An einsum, not a matrix product: the order of additions must not depend on the number of images.
+    placed: Array = xp.einsum("nf,fk->nk", z - mean, axes)
+    return placed
+
+
+def log_distance(placed: Array) -> Array:
+    """Return the logarithm of the squared distance from the origin, (images,)."""
+    xp = array_namespace(placed)
+    return xp.log(xp.sum(placed * placed, axis=-1) + FLOOR)

@@ -1,0 +1,162 @@
+"""Distances: Mahalanobis along principal axes, without a direction, and relative to other images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy.spatial.distance import mahalanobis
+from sklearn.metrics import roc_auc_score
+
+from cinemae.features.spec import FeatureSpec
+from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
+from cinemae.fusion.distance import FLOOR, RIDGE, fit_axes, fit_other, log_distance, places
+from cinemae.fusion.fit import Parts, fit_head
+from cinemae.fusion.head import FusionHead, HeadError
+from toys import SCALES
+
+NAMES = tuple(f"fine.global.{part}.{number}" for part in ("0.mean", "0.std") for number in range(4))
+SPEC = FeatureSpec(scales={"fine": SCALES["fine"]}, names=NAMES)
+
+
+def cloud(rows: int, seed: int = 0) -> np.ndarray:
+    """Correlated features, (rows, 5)."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(rows, 5)) @ rng.normal(size=(5, 5)) + rng.normal(size=5)
+
+
+def test_with_all_axes_it_is_the_mahalanobis_distance():
+    real = cloud(400)
+    mean, axes = fit_axes(real, np.ones(400), 5)
+    inverse = np.linalg.inv(np.cov(real.T, bias=True))
+    wanted = [mahalanobis(row, real.mean(0), inverse) ** 2 for row in real[:20]]
+    np.testing.assert_allclose(np.exp(log_distance(places(real[:20], mean, axes))) - FLOOR, wanted, rtol=1e-9)
+
+
+def test_the_axes_are_the_leading_ones_in_spreads():
+    real = np.random.default_rng(0).normal(size=(1000, 3)) * [1, 10, 3]
+    mean, axes = fit_axes(real, np.ones(1000), 2)
+    assert np.abs(axes).argmax(0).tolist() == [1, 2]
+    np.testing.assert_allclose(places(real, mean, axes).std(0), 1, rtol=1e-9)
+
+
+def test_weights_count_as_copies():
+    real = cloud(60)
+    copies = np.concatenate([real, real[:20], real[:20]])
+    weights = np.ones(60)
+    weights[:20] = 3
+    pairs = fit_axes(real, weights, 3), fit_axes(copies, np.ones(100), 3)
+    found, wanted = (log_distance(places(real, *pair)) for pair in pairs)
+    np.testing.assert_allclose(found, wanted, rtol=1e-8)
+
+
+def test_the_distance_from_others_is_theirs():
+    mean, axes = fit_axes(cloud(300), np.ones(300), 4)
+    other = places(cloud(200, seed=1), mean, axes)
+    center, matrix = fit_other(other, np.ones(200))
+    inverse = np.linalg.inv(np.cov(other.T, bias=True) + RIDGE * np.eye(4))
+    wanted = [mahalanobis(row, other.mean(0), inverse) ** 2 for row in other[:20]]
+    np.testing.assert_allclose(np.exp(log_distance(places(other[:20], center, matrix))) - FLOOR, wanted, rtol=1e-9)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 30), st.integers(1, 6), st.integers(1, 20), st.booleans())
+def test_few_or_constant_images_give_finite_distances(rows, features, components, constant):
+    rng = np.random.default_rng(rows)
+    real = np.full((rows, features), 2.0) if constant else rng.normal(size=(rows, features))
+    mean, axes = fit_axes(real, np.ones(rows), components)
+    assert axes.shape == (features, max(1, min(components, rows // 4, features)))
+    placed = places(real, mean, axes)
+    assert np.isfinite(log_distance(placed)).all()
+    assert np.isfinite(log_distance(places(placed, *fit_other(placed, np.ones(rows))))).all()
+
+
+def two_sided(rows: int = 600) -> tuple[np.ndarray, np.ndarray, Parts]:
+    """Fakes of training lie on one side of the real images in the first spread; those to be found on the other."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(rows) % 2
+    features = rng.normal(size=(rows, len(NAMES)))
+    features[:, 4] += 4 * labels
+    turn = np.arange(rows) % 10
+    return features.astype(np.float32), labels, Parts(turn < 6, (turn >= 6) & (turn < 8), turn >= 8)
+
+
+def fitted(distance: DistanceConfig, branches: dict[str, BranchConfig] | None = None, **rest: object) -> FusionHead:
+    features, labels, parts = two_sided()
+    config = FitConfig(branches=branches or {}, distances={"far": distance})
+    weights = np.ones(len(labels))
+    return fit_head(features, labels, weights, parts, SPEC, {"fine": "0" * 16}, {"fine": "x"}, config, **rest).head
+
+
+def other_side() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    labels = np.arange(400) % 2
+    features = rng.normal(size=(400, len(NAMES)))
+    features[:, 4] -= 4 * labels
+    return features.astype(np.float32), labels
+
+
+def test_a_distance_finds_fakes_on_the_side_that_a_network_takes_for_real():
+    features, labels = other_side()
+    head = fitted(
+        DistanceConfig(groups=("global",), only=".std.", components=4),
+        {"global": BranchConfig(groups=("global",), decay=0.01, epochs=10)},
+    )
+    found = head.branch_logits(features)
+    assert roc_auc_score(labels, found["global"]) < 0.4
+    assert roc_auc_score(labels, found["far"]) > 0.9
+
+
+def test_alone_it_makes_a_head():
+    features, labels, parts = two_sided()
+    head = fitted(DistanceConfig(groups=("global",), only=".std."))
+    assert head.config.hidden == {}
+    assert head.config.parts == ("far",)
+    assert [NAMES[n] for n in head.weights["far.index"]] == [f"fine.global.0.std.{n}" for n in range(4)]
+    assert roc_auc_score(labels, head.logits(features)) > 0.9
+    real = head.branch_logits(features[parts.training & (labels == 0)])["far"]
+    assert (real.mean(), real.std()) == pytest.approx((0, 1), abs=1e-6)  # its share, alone, is all there is
+
+
+def test_relative_to_the_ai_images_or_to_the_pseudo_fakes_among_them():
+    features, labels, _ = two_sided()
+    relative = DistanceConfig(groups=("global",), only=".std.", relative=True)
+    ai = fitted(relative)
+    pseudo = (labels == 1) & (features[:, 5] > 0)
+    some = fitted(relative, pseudo=pseudo)
+    none = fitted(relative, pseudo=np.zeros(len(labels), dtype=bool))
+    assert none.fingerprint() == ai.fingerprint() != some.fingerprint()
+    ahead, behind = features[labels == 1][:1].copy(), features[labels == 0][:1].copy()
+    ahead[0, 4], behind[0, 4] = 4, -4
+    assert ai.logits(ahead)[0] > ai.logits(behind)[0]  # as far from the real ones, and nearer to the others
+
+
+def test_saved_and_loaded_is_the_same(tmp_path):
+    head = fitted(DistanceConfig(groups=("global",), relative=True))
+    head.save(tmp_path)
+    features, _ = other_side()
+    assert FusionHead.load(tmp_path).logits(features).tobytes() == head.logits(features).tobytes()
+
+
+@pytest.mark.parametrize("part", ["mean", "axes", "line", "other_mean", "other_axes"])
+def test_weights_of_another_shape_are_refused(part):
+    head = fitted(DistanceConfig(groups=("global",), relative=True, components=3))
+    odd = head.weights | {f"far.{part}": head.weights[f"far.{part}"][:-1]}
+    with pytest.raises(HeadError, match=rf"far\.{part} has shape"):
+        FusionHead(head.config, odd)
+    with pytest.raises(HeadError, match=rf"far\.{part}"):
+        FusionHead(head.config, {name: array for name, array in head.weights.items() if name != f"far.{part}"})
+
+
+def test_a_distance_that_reads_nothing_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"the distance far reads no feature: none has '\.median\.'"):
+        fitted(DistanceConfig(groups=("global",), only=".median."))
+
+
+def test_a_head_of_nothing_and_names_twice_are_refused():
+    with pytest.raises(ValidationError, match="at least one branch or distance"):
+        FitConfig(branches={}, distances={})
+    with pytest.raises(ValidationError, match="both a branch and a distance: error"):
+        FitConfig(distances={"error": DistanceConfig(groups=("error",))})
