@@ -80,8 +80,8 @@ def default_distances() -> dict[str, DistanceConfig]:
     means do: ``unusual`` at all scales, ``contrast`` at the semantic one and against pseudo-fakes.
     """
     return {
-        "unusual": DistanceConfig(groups=("global",), only=".std."),
-        "contrast": DistanceConfig(groups=("global",), scales=("semantic",), only=".std.", relative=True),
+        "unusual": DistanceConfig(groups=("global",), only=".std.", share=3.0),
+        "contrast": DistanceConfig(groups=("global",), scales=("semantic",), only=".std.", relative=True, share=2.0),
     }
 
 
