@@ -156,6 +156,9 @@ def test_a_distance_that_reads_nothing_is_refused_by_name():
 
 
 def test_a_head_of_nothing_and_names_twice_are_refused():
+    head = fitted(DistanceConfig(groups=("global",)))
+    with pytest.raises(HeadError, match="no branches"):
+        FusionHead(head.config.model_copy(update={"distances": {}}), head.weights)
     with pytest.raises(ValidationError, match="at least one branch or distance"):
         FitConfig(branches={}, distances={})
     with pytest.raises(ValidationError, match="both a branch and a distance: error"):

@@ -51,7 +51,7 @@ def default_branches() -> dict[str, BranchConfig]:
 
 
 class DistanceConfig(BaseModel):
-    """A branch that learns nothing of fakes: how far an image is from photographs (:mod:`cinemae.fusion.distance`).
+    """A branch that measures how far an image is from real ones (:mod:`cinemae.fusion.distance`).
 
     Attributes:
         groups: Feature groups it reads.

@@ -19,8 +19,41 @@ from cinemae.arrays import Array, array_namespace
 from cinemae.likelihood.conditional import FloatArray
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 FLOOR = 1e-6  # of a squared distance: the centre itself has one, too
 RIDGE = 1e-3  # of a variance, in that of the real images along the axis
+
+
+def fit_distance(
+    z: FloatArray, weights: Floats, real: Bools, other: Bools | None, components: int
+) -> dict[str, Floats]:
+    """Fit a distance branch.
+
+    It is counted in spreads of the real images: no fakes of training say how far others will be.
+
+    Args:
+        z: Standardised features, (rows, features).
+        weights: Weight of each row.
+        real: Real training rows.
+        other: Rows whose distance is taken off; None for none.
+        components: Number of axes, see :func:`fit_axes`.
+
+    Returns:
+        ``mean``, ``axes``, ``line`` (slope and offset of the log distance) and, with others, ``other_mean``
+        and ``other_axes``.
+    """
+    mean, axes = fit_axes(z[real], weights[real], components)
+    fitted = {"mean": mean, "axes": axes}
+    placed = places(z[real].astype(np.float64), mean, axes)
+    score = log_distance(placed)
+    if other is not None:
+        of_other = places(z[other].astype(np.float64), mean, axes)
+        fitted["other_mean"], fitted["other_axes"] = fit_other(of_other, weights[other])
+        score = score - log_distance(places(placed, fitted["other_mean"], fitted["other_axes"]))
+    middle = np.average(score, weights=weights[real])
+    spread = np.sqrt(np.average((score - middle) ** 2, weights=weights[real]))
+    slope = 1 / max(float(spread), 1e-6)
+    return fitted | {"line": np.array([slope, -slope * middle])}
 
 
 def fit_axes(real: FloatArray, weights: Floats, components: int) -> tuple[Floats, Floats]:

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.calibration import best_threshold, isotonic, platt, temperature
-from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
+from cinemae.fusion.config import BranchConfig, FitConfig
 from cinemae.fusion.conformal import rank
 from cinemae.fusion.curve import monotone, sigmoid
-from cinemae.fusion.distance import fit_axes, fit_other, log_distance, places
+from cinemae.fusion.distance import fit_distance
 from cinemae.fusion.forward import raw_logits_of
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.conditional import FloatArray
@@ -114,13 +114,16 @@ def fit_head(
         for key in ("out", "out_bias"):
             fitted[key] *= branch.share / total
         arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in fitted.items()}
+    real, other = (parts.training & (labels == label) for label in (0, 1))
+    if pseudo is not None and (other & pseudo).any():
+        other &= pseudo
     for name, distance in config.distances.items():
         index = np.array(
             spec.select(distance.scales or tuple(spec.scales), distance.groups, distance.only), dtype=np.int64
         )
         if not len(index):
             raise ValueError(f"the distance {name} reads no feature: none has {distance.only!r} in its name")
-        measured = _fit_distance(_Rows(z[:, index], labels, weights, parts), distance, pseudo)
+        measured = fit_distance(z[:, index], weights, real, other if distance.relative else None, distance.components)
         measured["line"] *= distance.share / total
         arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in measured.items()}
     head_config = HeadConfig(
@@ -181,24 +184,6 @@ def _fit_branch(rows: _Rows, branch: BranchConfig, config: FitConfig, name: str)
         "out": np.stack([s["out.weight"].numpy()[0] for s in states]) * scale,
         "out_bias": np.stack([s["out.bias"].numpy()[0] for s in states]) * scale + np.float32(bias),
     }
-
-
-def _fit_distance(rows: _Rows, distance: DistanceConfig, pseudo: Bools | None) -> dict[str, Floats]:
-    """Fit a distance; in spreads of the real training images, since nothing says how far fakes will be."""
-    real, other = (rows.parts.training & (rows.labels == label) for label in (0, 1))
-    if pseudo is not None and (other & pseudo).any():
-        other &= pseudo
-    mean, axes = fit_axes(rows.z[real], rows.weights[real], distance.components)
-    fitted = {"mean": mean, "axes": axes}
-    placed = places(rows.z.astype(np.float64), mean, axes)
-    score = log_distance(placed)
-    if distance.relative:
-        fitted["other_mean"], fitted["other_axes"] = fit_other(placed[other], rows.weights[other])
-        score = score - log_distance(places(placed, fitted["other_mean"], fitted["other_axes"]))
-    middle = np.average(score[real], weights=rows.weights[real])
-    spread = np.sqrt(np.average((score[real] - middle) ** 2, weights=rows.weights[real]))
-    slope = 1 / max(float(spread), 1e-6)
-    return fitted | {"line": np.array([slope, -slope * middle])}
 
 
 def _fit_member(rows: _Rows, branch: BranchConfig, config: FitConfig, key: str) -> _Branch:

@@ -115,6 +115,8 @@ class FusionHead:
             HeadError: If they do not fit it, or are not finite, or there are too few images for its alpha.
         """
         self.config, self.weights = config, weights
+        if not config.parts:
+            raise HeadError("a head of no branches")
         wanted = {"center", "spread", *_SCORES} | {f"{branch}.{part}" for branch in config.hidden for part in LAYERS}
         for branch, relative in config.distances.items():
             wanted |= {f"{branch}.{part}" for part in (*DISTANCE, *(OTHER if relative else ()))}
