@@ -76,12 +76,12 @@ class DistanceConfig(BaseModel):
 def default_distances() -> dict[str, DistanceConfig]:
     """Return the distances of the shipped head.
 
-    Both read the spread of encoder features within the image, which says less of what is shown than their
-    means do: ``unusual`` at all scales, ``contrast`` at the semantic one and against pseudo-fakes.
+    ``unusual`` reads the spread of encoder features within the image, which says less of what is shown than
+    their means do; ``contrast`` reads all of them, since content counts alike in both its terms.
     """
     return {
-        "unusual": DistanceConfig(groups=("global",), only=".std.", share=3.0),
-        "contrast": DistanceConfig(groups=("global",), scales=("semantic",), only=".std.", relative=True, share=2.0),
+        "unusual": DistanceConfig(groups=("global",), only=".std.", share=2.0),
+        "contrast": DistanceConfig(groups=("global",), components=8, relative=True, share=2.0),
     }
 
 
