@@ -66,7 +66,7 @@ def fitted(names: dict[str, str], spec: FeatureSpec, calibration: str = "platt")
     prints = {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
     fit = FIT.model_copy(update={"calibration": calibration})
     head = fit_head(np.stack(rows), labels, np.ones(32), parts, extractor.spec, prints, names, fit).head
-    settings = {"temperature": 6.0, "bias": -0.3, "threshold": 0.4, "licence": "CC0-1.0"}
+    settings = {"temperature": 5.0, "bias": -0.3, "threshold": 0.4, "licence": "CC0-1.0"}
     return Detector(extractor, banded(head, 0.35, 0.65, **settings))
 
 
