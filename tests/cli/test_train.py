@@ -119,7 +119,7 @@ def test_photographs_join_the_real_class(trained, toy_set, toy_photos, settings,
         toy_set, "--out", tmp_path / "h", "--config", settings, "--cache", place / "cache", "--jobs", 1, *options
     )
     assert result.exit_code == 0, result.output
-    assert FusionHead.load(tmp_path / "h").config.training["images"] == {"ai": 12, "real": 12, "photos": 3}
+    assert FusionHead.load(tmp_path / "h").config.training["images"] == {"ai": 12, "real": 12, "photos": 3, "zoomed": 0}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
-from cinemae.fusion.distance import FLOOR, RIDGE, fit_axes, fit_other, log_distance, places
+from cinemae.fusion.distance import FLOOR, RIDGE, fit_axes, fit_other, log_distance, places, zoom_directions
 from cinemae.fusion.fit import Parts, fit_head
 from cinemae.fusion.head import FusionHead, HeadError
 from toys import SCALES
@@ -73,6 +73,32 @@ def test_few_or_constant_images_give_finite_distances(rows, features, components
     assert np.isfinite(log_distance(places(placed, *fit_other(placed, np.ones(rows))))).all()
 
 
+def test_axes_stand_at_right_angles_to_what_is_left_out():
+    left_out = zoom_directions(np.random.default_rng(3).normal(size=(4, 2, 5)), 2)
+    np.testing.assert_allclose(left_out @ left_out.T, np.eye(2), atol=1e-12)
+    mean, axes = fit_axes(cloud(300), np.ones(300), 5, left_out)
+    assert axes.shape == (5, 3)
+    np.testing.assert_allclose(left_out @ axes, 0, atol=1e-9)
+    here = cloud(20, seed=1)
+    there = here + 7 * left_out[0] - 3 * left_out[1]
+    np.testing.assert_allclose(*(log_distance(places(x, mean, axes)) for x in (here, there)), rtol=1e-9)
+
+
+def test_what_moves_most_between_scales_is_found_whatever_the_photographs_are():
+    rng = np.random.default_rng(0)
+    photographs = 100 * rng.normal(size=(30, 1, 5))
+    direction = np.array([0.6, 0, 0.8, 0, 0])
+    steps = np.array([-1.0, 0.5, 1.0])[None, :, None] * rng.uniform(1, 2, (30, 1, 1))
+    (found,) = zoom_directions(photographs + steps * direction + 0.01 * rng.normal(size=(30, 3, 5)), 1)
+    assert abs(found @ direction) > 0.999
+
+
+def test_as_many_directions_as_the_views_span():
+    assert zoom_directions(np.zeros((0, 1, 5)), 2).shape == (0, 5)
+    assert zoom_directions(np.ones((4, 2, 5)), 2).shape == (0, 5)
+    assert zoom_directions(np.eye(5)[None, :2], 4).shape == (1, 5)
+
+
 def two_sided(rows: int = 600) -> tuple[np.ndarray, np.ndarray, Parts]:
     """Fakes of training lie on one side of the real images in the first spread; those to be found on the other."""
     rng = np.random.default_rng(1)
@@ -131,6 +157,43 @@ def test_relative_to_the_ai_images_or_to_the_pseudo_fakes_among_them():
     ahead, behind = features[labels == 1][:1].copy(), features[labels == 0][:1].copy()
     ahead[0, 4], behind[0, 4] = 4, -4
     assert ai.logits(ahead)[0] > ai.logits(behind)[0]  # as far from the real ones, and nearer to the others
+
+
+def test_pseudo_fakes_without_weight_are_nothing_to_be_relative_to():
+    features, labels, parts = two_sided()
+    pseudo = (labels == 1) & (features[:, 5] > 0)
+    relative = DistanceConfig(groups=("global",), only=".std.", relative=True)
+    config = FitConfig(branches={}, distances={"far": relative}, pseudo_share=0)
+    given = (features, labels, 1.0 - pseudo, parts, SPEC, {"fine": "0" * 16}, {"fine": "x"}, config)
+    heads = [fit_head(*given, pseudo=rows).head for rows in (pseudo, None)]
+    assert heads[0].fingerprint() == heads[1].fingerprint()
+
+
+def test_a_head_leaves_out_what_scale_moves():
+    """The last 20 rows, in no part, are 10 photographs at two scales: the second spread changes with scale."""
+    features, labels, parts = two_sided()
+    rows = np.arange(len(labels) - 20, len(labels)).reshape(10, 2)
+    features[rows[:, 1]] = features[rows[:, 0]] + 3 * np.eye(len(NAMES))[5]
+    used = np.ones(len(labels), dtype=bool)
+    used[rows] = False
+    kept = Parts(parts.training & used, parts.validation & used, parts.conformal & used)
+    weights = np.ones(len(labels))
+
+    def fit(zoom_axes: int, zoomed: np.ndarray | None) -> FusionHead:
+        distance = DistanceConfig(groups=("global",), only=".std.", zoom_axes=zoom_axes)
+        config = FitConfig(branches={}, distances={"far": distance})
+        prints = {"fine": "0" * 16}
+        return fit_head(features, labels, weights, kept, SPEC, prints, {"fine": "x"}, config, zoomed=zoomed).head
+
+    def moved(head: FusionHead, feature: int) -> float:
+        probe = np.zeros((2, len(NAMES)), dtype=np.float32)
+        probe[:, 7] = 1
+        probe[1, feature] = 3
+        return float(np.ptp(head.logits(probe)))
+
+    blind = fit(1, rows)
+    assert moved(blind, 5) < 0.05 < 0.5 < min(moved(blind, 6), moved(fit(0, rows), 5))
+    assert fit(1, None).fingerprint() == fit(0, rows).fingerprint()  # no photograph at several scales
 
 
 def test_saved_and_loaded_is_the_same(tmp_path):

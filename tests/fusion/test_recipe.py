@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cinemae.alignment import short_sides
+from cinemae.alignment import ZoomConfig, short_sides
 from cinemae.datasets import manifest_hash, read_images, read_photos
 from cinemae.detector import Detector
+from cinemae.features.collect import Collected
 from cinemae.features.spec import FeatureSpec
-from cinemae.fusion.config import FitConfig
+from cinemae.fusion.config import DistanceConfig, FitConfig
 from cinemae.fusion.division import divide, parts_of
 from cinemae.fusion.errors import AlphaError
 from cinemae.fusion.head import FusionHead
@@ -22,6 +23,7 @@ from cinemae.fusion.recipe import (
     prepare_extractor,
     train_head,
     training_jobs,
+    weigh_and_split,
 )
 from cinemae.loading import build_extractor
 from cinemae.mae.select import resolve_precision
@@ -86,7 +88,7 @@ def test_the_record_says_where_the_head_comes_from(trained, config, toy_set, toy
     record = head.config.training
     used = read_images(toy_set, split="train") + read_photos(toy_photos) + read_photos(place / "photos")
     assert record["manifest_hash"] == manifest_hash(used)
-    assert record["images"] == {"ai": 12, "real": 12, "photos": 17}
+    assert record["images"] == {"ai": 12, "real": 12, "photos": 17, "zoomed": 0}
     assert len(record["refused"]) == 2  # once a variant
     assert all("broken.png" in text for text in record["refused"])
     assert record["held_out_auc"] == pytest.approx(reports[place / "head"].held_out_auc, abs=1e-4)
@@ -146,6 +148,33 @@ def test_real_images_also_give_pseudo_fakes(config, toy_set, toy_photos):
     pairs = {job.variant.protocol: job.variant.apply(pixels, "k", None) for job in jobs if job.variant.number == 1}
     assert pairs["augment"].shape == pairs["pseudo"].shape
     assert not np.array_equal(pairs["augment"], pairs["pseudo"])
+
+
+def test_large_photographs_of_the_training_part_are_measured_at_several_scales(config, toy_set, toy_photos):
+    images = read_images(toy_set, split="train") + read_photos(toy_photos)
+    distance = DistanceConfig(groups=("global",), zoom_axes=2)
+    fit = config.fit.model_copy(update={"distances": {"far": distance}})
+    asked = config.model_copy(update={"fit": fit, "zoom": ZoomConfig(side=64, factors=(1.0, 0.8)), "zoom_photos": 3})
+    jobs = training_jobs(images, asked)
+    plain = training_jobs(images, config)
+    assert jobs[: len(plain)] == plain
+    zoom = jobs[len(plain) :]
+    assert [job.variant.number for job in zoom] == [0, 1] * 3
+    chosen = {job.image.place: job.image for job in zoom}
+    allowed = {image.place for image in divide(images, fit.model_copy(update={"seed": config.seed})).training}
+    assert len(chosen) == 3
+    assert chosen.keys() <= allowed
+    assert {image.label for image in chosen.values()} == {0}
+    assert min(short_sides(list(chosen.values()))[1]) >= 80
+    parts = parts_of(jobs, fit)
+    assert not (parts.training | parts.validation | parts.conformal)[len(plain) :].any()
+    measured = Collected(np.zeros((len(jobs), 1), np.float32), jobs, [])
+    weights, _ = weigh_and_split(measured, asked)
+    before, _ = weigh_and_split(Collected(np.zeros((len(plain), 1), np.float32), plain, []), asked)
+    assert weights.tolist() == [*before, *[0.0] * 6]
+    assert measured.zoomed.tolist() == (len(plain) + np.arange(6).reshape(3, 2)).tolist()
+    for none in ({"zoom": ZoomConfig(side=4000)}, {"zoom_photos": 0}, {"fit": config.fit}):
+        assert training_jobs(images, asked.model_copy(update=none)) == plain
 
 
 def test_a_head_learns_from_photographs_and_pseudo_fakes(config, toy_set, toy_photos, tmp_path):
@@ -263,6 +292,6 @@ def test_part_settings():
     for part in ("local", "global", "error"):
         assert part_config(fit, part).branches == {part: fit.branches[part]}
         assert part_config(fit, part).distances == {}
-    for part in ("unusual", "contrast"):
+    for part in ("unusual", "contrast", "semantic-contrast"):
         assert part_config(fit, part).branches == {}
         assert part_config(fit, part).distances == {part: fit.distances[part]}

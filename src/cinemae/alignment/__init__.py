@@ -3,6 +3,7 @@
 from cinemae.alignment.equalise import AlignParams, AugmentConfig, Protocol, align, augment
 from cinemae.alignment.pseudo import PseudoConfig, WindowConfig, pseudo_fake, training_window
 from cinemae.alignment.sizes import SizeEqualiser, fit_sizes, max_side, short_sides
+from cinemae.alignment.zoom import ZoomConfig, zoomed
 
 __all__ = [
     "AlignParams",
@@ -11,6 +12,7 @@ __all__ = [
     "PseudoConfig",
     "SizeEqualiser",
     "WindowConfig",
+    "ZoomConfig",
     "align",
     "augment",
     "fit_sizes",
@@ -18,4 +20,5 @@ __all__ = [
     "pseudo_fake",
     "short_sides",
     "training_window",
+    "zoomed",
 ]

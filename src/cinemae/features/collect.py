@@ -21,11 +21,13 @@ from cinemae.alignment import (
     PseudoConfig,
     SizeEqualiser,
     WindowConfig,
+    ZoomConfig,
     align,
     augment,
     max_side,
     pseudo_fake,
     training_window,
+    zoomed,
 )
 from cinemae.corruptions import Corruption
 from cinemae.datasets import LabelledImage
@@ -45,30 +47,37 @@ class Variant(BaseModel):
 
     Attributes:
         protocol: An alignment protocol; ``augment`` for a training augmentation; ``pseudo`` for
-            the same augmentation of the image with a decoder's traces.
-        number: Draws another augmentation or alignment of the same image.
+            the same augmentation of the image with a decoder's traces; ``zoom`` for the image at one of several scales.
+        number: Draws another augmentation or alignment of the same image; of ``zoom``, which scale.
         seed: Seed of all draws.
         align: Settings of an alignment.
         window: Settings of the training window.
         augment: Settings of the augmentation.
         pseudo: Settings of the traces.
+        zoom: Settings of the scales.
         corruption: What happens to the image after that; None for nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    protocol: Protocol | Literal["augment", "pseudo"] = "raw"
+    protocol: Protocol | Literal["augment", "pseudo", "zoom"] = "raw"
     number: int = 0
     seed: int = 0
     align: AlignParams = AlignParams()
     window: WindowConfig = WindowConfig()
     augment: AugmentConfig = AugmentConfig()
     pseudo: PseudoConfig = PseudoConfig()
+    zoom: ZoomConfig = ZoomConfig()
     corruption: Corruption | None = None
 
     def digest(self) -> str:
         """Return a short hash of what this variant depends on; other variants' settings don't count."""
-        settings = {"augment": {"window", "augment"}, "pseudo": {"window", "augment", "pseudo"}, "raw": set()}
+        settings = {
+            "augment": {"window", "augment"},
+            "pseudo": {"window", "augment", "pseudo"},
+            "zoom": {"zoom"},
+            "raw": set(),
+        }
         used = {"protocol", "number", "seed"} | settings.get(self.protocol, {"align"})
         if self.corruption is not None:  # what was measured before there were any is still found
             used |= {"corruption"}
@@ -80,6 +89,9 @@ class Variant(BaseModel):
         return pixels if self.corruption is None else self.corruption.apply(pixels, self.seed, key)
 
     def _prepared(self, pixels: NDArray[np.uint8], key: str, max_side: int | None) -> NDArray[np.uint8]:
+        if self.protocol == "zoom":
+            place = rng_for(self.seed, f"{key}/zoom")
+            return zoomed(pixels, place, self.zoom.factors[self.number], self.zoom)
         if self.protocol != "augment" and self.protocol != "pseudo":
             rng = rng_for(self.seed, f"{key}/{self.protocol}/{self.number}")
             return align(pixels, self.protocol, rng, self.align, max_side=max_side)
@@ -130,6 +142,17 @@ class Collected:
     def pseudo(self) -> NDArray[np.bool_]:
         """Which rows are pseudo-fakes, (measured,)."""
         return np.array([job.variant.protocol == "pseudo" for job in self.jobs], dtype=np.bool_)
+
+    @property
+    def zoomed(self) -> NDArray[np.int64]:
+        """Rows of each photograph that was measured at several scales, (photographs, scales)."""
+        rows: dict[str, list[int]] = {}
+        for number, job in enumerate(self.jobs):
+            if job.variant.protocol == "zoom":
+                rows.setdefault(job.image.place, []).append(number)
+        scales = max(map(len, rows.values()), default=0)
+        whole = [numbers for numbers in rows.values() if len(numbers) == scales]
+        return np.array(whole, dtype=np.int64).reshape(len(whole), scales)
 
 
 _worker: dict[str, Any] = {}

@@ -41,12 +41,12 @@ def default_branches() -> dict[str, BranchConfig]:
     """Return the branches of the shipped head.
 
     Reconstruction errors are few and of one kind: they may be fitted longer and freer than the many
-    statistics and features, which would otherwise learn the training set's content.
+    statistics and features, which would otherwise learn the training set's content, and count most.
     """
     return {
-        "error": BranchConfig(groups=("error",), share=1.0, dropout=0.3, noise=0.3, decay=0.1, epochs=15),
-        "local": BranchConfig(groups=("likelihood", "residual"), share=2.5, decay=100.0, epochs=10),
-        "global": BranchConfig(groups=("global",), share=2.0, decay=20.0, epochs=8),
+        "error": BranchConfig(groups=("error",), share=3.0, dropout=0.3, noise=0.3, decay=0.1, epochs=15),
+        "local": BranchConfig(groups=("likelihood", "residual"), decay=100.0, epochs=10),
+        "global": BranchConfig(groups=("global",), decay=20.0, epochs=8),
     }
 
 
@@ -58,6 +58,8 @@ class DistanceConfig(BaseModel):
         scales: Scales whose features it reads; None for all.
         only: Part that a feature's name must have within its group; "" for none.
         components: Principal axes of the real images that distances are taken along.
+        zoom_axes: Directions left out before: those in which the same photograph at several scales moves most.
+            None is left out where training has no photograph that is large enough for that.
         relative: Whether the distance from pseudo-fakes is taken off, or from the AI images where training
             has no pseudo-fakes.
         share: Its weight, in spreads of real images, beside the log-odds of the other branches.
@@ -69,6 +71,7 @@ class DistanceConfig(BaseModel):
     scales: tuple[str, ...] | None = None
     only: str = ""
     components: int = Field(default=15, ge=1)
+    zoom_axes: int = Field(default=0, ge=0)
     relative: bool = False
     share: float = Field(default=1.0, gt=0)
 
@@ -76,12 +79,16 @@ class DistanceConfig(BaseModel):
 def default_distances() -> dict[str, DistanceConfig]:
     """Return the distances of the shipped head.
 
-    ``unusual`` reads the spread of encoder features within the image, which says less of what is shown than
-    their means do; ``contrast`` reads all of them, since content counts alike in both its terms.
+    ``unusual`` and ``contrast`` read the spread of encoder features within the image, which says less of what is
+    shown than their means do; ``semantic-contrast`` reads all features of the resized view. What scale alone changes
+    is left out where that was found to help.
     """
     return {
-        "unusual": DistanceConfig(groups=("global",), only=".std.", share=2.0),
-        "contrast": DistanceConfig(groups=("global",), components=8, relative=True, share=2.0),
+        "unusual": DistanceConfig(groups=("global",), only=".std.", zoom_axes=2, share=3.0),
+        "contrast": DistanceConfig(groups=("global",), only=".std.", components=12, relative=True, share=2.0),
+        "semantic-contrast": DistanceConfig(
+            groups=("global",), scales=("semantic",), components=10, zoom_axes=2, relative=True, share=2.0
+        ),
     }
 
 

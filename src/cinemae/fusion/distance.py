@@ -25,7 +25,12 @@ RIDGE = 1e-3  # of a variance, in that of the real images along the axis
 
 
 def fit_distance(
-    z: FloatArray, weights: Floats, real: Bools, other: Bools | None, components: int
+    z: FloatArray,
+    weights: Floats,
+    real: Bools,
+    other: Bools | None,
+    components: int,
+    left_out: Floats | None = None,
 ) -> dict[str, Floats]:
     """Fit a distance branch.
 
@@ -37,12 +42,13 @@ def fit_distance(
         real: Real training rows.
         other: Rows whose distance is taken off; None for none.
         components: Number of axes, see :func:`fit_axes`.
+        left_out: Directions that don't count, see :func:`fit_axes`.
 
     Returns:
         ``mean``, ``axes``, ``line`` (slope and offset of the log distance) and, with others, ``other_mean``
         and ``other_axes``.
     """
-    mean, axes = fit_axes(z[real], weights[real], components)
+    mean, axes = fit_axes(z[real], weights[real], components, left_out)
     fitted = {"mean": mean, "axes": axes}
     placed = places(z[real].astype(np.float64), mean, axes)
     score = log_distance(placed)
@@ -56,24 +62,48 @@ def fit_distance(
     return fitted | {"line": np.array([slope, -slope * middle])}
 
 
-def fit_axes(real: FloatArray, weights: Floats, components: int) -> tuple[Floats, Floats]:
+def fit_axes(
+    real: FloatArray, weights: Floats, components: int, left_out: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Return the centre of real images and their leading principal axes, each divided by its spread.
 
     Args:
         real: Standardised features, (images, features).
         weights: Weight of each image.
         components: Number of axes; no more than a quarter of the images, or than there are features.
+        left_out: Directions at right angles to all axes, (directions, features), of length 1 and at right
+            angles to each other.
 
     Returns:
         Centre (features,) and axes (features, components): distances along them are in spreads.
     """
-    count = max(1, min(components, len(real) // 4, real.shape[1]))
+    left_out = np.zeros((0, real.shape[1])) if left_out is None else left_out
+    count = max(1, min(components, len(real) // 4, real.shape[1] - len(left_out)))
     share = weights / weights.sum()
     mean = share @ real.astype(np.float64)
     centred = (real - mean) * np.sqrt(share)[:, None]
+    centred -= (centred @ left_out.T) @ left_out
     variance, axes = np.linalg.eigh(centred.T @ centred)
     leading = np.argsort(variance)[::-1][:count]
     return mean, axes[:, leading] / np.sqrt(np.maximum(variance[leading], 1e-12))
+
+
+def zoom_directions(views: FloatArray, count: int) -> Floats:
+    """Return the directions in which the same photographs at several scales move most.
+
+    Args:
+        views: Standardised features, (photographs, scales, features).
+        count: Number of directions; fewer where the views don't span as many.
+
+    Returns:
+        Orthonormal rows, (directions, features).
+    """
+    moved = (views - views.mean(axis=1, keepdims=True)).reshape(-1, views.shape[-1]).astype(np.float64)
+    if not len(moved):
+        return np.zeros((0, views.shape[-1]))
+    _, sizes, directions = np.linalg.svd(moved, full_matrices=False)
+    found: Floats = directions[:count][sizes[:count] > 1e-9 * max(sizes[0], 1e-12)]
+    return found
 
 
 def fit_other(other: Floats, weights: Floats) -> tuple[Floats, Floats]:

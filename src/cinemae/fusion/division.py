@@ -40,7 +40,7 @@ def divide(images: Sequence[LabelledImage], fit: FitConfig) -> Division:
 
 
 def parts_of(jobs: Sequence[Job], fit: FitConfig) -> Parts:
-    """Return what each job's row is for.
+    """Return what each job's row is for. Those of zoomed photographs are for none of it.
 
     Conformal calibration wants images that are exchangeable, so of each image there it takes the first
     augmentation only, and no pseudo-fake: those are no images of a generator.
@@ -50,5 +50,6 @@ def parts_of(jobs: Sequence[Job], fit: FitConfig) -> Parts:
     training, validation, conformal = (
         np.array([job.image.place in part for job in jobs], dtype=np.bool_) for part in places
     )
+    zoom = np.array([job.variant.protocol == "zoom" for job in jobs], dtype=np.bool_)
     plain = np.array([job.variant.protocol == "augment" and job.variant.number == 0 for job in jobs], dtype=np.bool_)
-    return Parts(training, validation, conformal & plain)
+    return Parts(training & ~zoom, validation & ~zoom, conformal & plain)

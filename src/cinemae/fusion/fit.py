@@ -15,7 +15,7 @@ from cinemae.fusion.calibration import best_threshold, isotonic, platt, temperat
 from cinemae.fusion.config import BranchConfig, FitConfig
 from cinemae.fusion.conformal import rank
 from cinemae.fusion.curve import monotone, sigmoid
-from cinemae.fusion.distance import fit_distance
+from cinemae.fusion.distance import fit_distance, zoom_directions
 from cinemae.fusion.forward import raw_logits_of
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.conditional import FloatArray
@@ -82,6 +82,7 @@ def fit_head(
     config: FitConfig,
     *,
     pseudo: Bools | None = None,
+    zoomed: NDArray[np.int64] | None = None,
 ) -> FitReport:
     """Fit and calibrate a head, and calibrate its verdicts.
 
@@ -95,6 +96,7 @@ def fit_head(
         backbone_names: Where each can be loaded from.
         config: Settings.
         pseudo: Rows that are pseudo-fakes; None for none.
+        zoomed: Rows of the same photographs at several scales, (photographs, scales); None for none.
 
     Raises:
         AlphaError: If the conformal part has too few images of a class for ``config.alpha``.
@@ -114,7 +116,8 @@ def fit_head(
         for key in ("out", "out_bias"):
             fitted[key] *= branch.share / total
         arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in fitted.items()}
-    real, other = (parts.training & (labels == label) for label in (0, 1))
+    # Pseudo-fakes whose share is 0 have no weight, and nothing can be relative to them.
+    real, other = (parts.training & (labels == label) & (weights > 0) for label in (0, 1))
     if pseudo is not None and (other & pseudo).any():
         other &= pseudo
     for name, distance in config.distances.items():
@@ -123,7 +126,15 @@ def fit_head(
         )
         if not len(index):
             raise ValueError(f"the distance {name} reads no feature: none has {distance.only!r} in its name")
-        measured = fit_distance(z[:, index], weights, real, other if distance.relative else None, distance.components)
+        views = z[:0, None, index] if zoomed is None else z[zoomed][..., index]
+        measured = fit_distance(
+            z[:, index],
+            weights,
+            real,
+            other if distance.relative else None,
+            distance.components,
+            zoom_directions(views, distance.zoom_axes),
+        )
         measured["line"] *= distance.share / total
         arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in measured.items()}
     head_config = HeadConfig(

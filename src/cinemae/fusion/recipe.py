@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.alignment import AugmentConfig, PseudoConfig, WindowConfig, fit_sizes, short_sides
+from cinemae.alignment import AugmentConfig, PseudoConfig, WindowConfig, ZoomConfig, fit_sizes, short_sides
 from cinemae.datasets import AnyLayout, LabelledImage, manifest_hash, read_images, read_photos
 from cinemae.features.collect import Collected, Job, Variant, collect
 from cinemae.features.measurer import ExtractorConfig
@@ -39,6 +39,8 @@ class TrainConfig(BaseModel):
         window: Which part of a large image is used.
         pseudo: Distribution of a decoder's traces.
         pseudo_fakes: Whether each real image also gives pseudo-fakes.
+        zoom: The scales that some photographs are measured at, for the distances that leave them out.
+        zoom_photos: Number of these photographs, drawn from the large ones of the training part.
         augmentations: Variants of each image.
         photos_limit: Number of extra photographs.
         fit: The fit.
@@ -57,6 +59,8 @@ class TrainConfig(BaseModel):
     window: WindowConfig = WindowConfig()
     pseudo: PseudoConfig = PseudoConfig()
     pseudo_fakes: bool = True
+    zoom: ZoomConfig = ZoomConfig()
+    zoom_photos: int = Field(default=150, ge=0)
     augmentations: int = Field(default=1, ge=1)
     photos_limit: int = Field(default=3000, ge=0)
     fit: FitConfig = FitConfig()
@@ -163,6 +167,7 @@ def fit_recorded(
             "ai": sum(image.label for image in images),
             "real": sum(1 - image.label for image in images),
             "photos": len(photos),
+            "zoomed": len(measured.zoomed),
         },
         "refused": measured.refused,
         "held_out_auc": round(report.held_out_auc, 4),
@@ -207,6 +212,7 @@ def fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfi
         config.backbones,
         part_config(fit, part),
         pseudo=measured.pseudo,
+        zoomed=measured.zoomed if len(measured.zoomed) else None,
     )
 
 
@@ -214,7 +220,11 @@ def weigh_and_split(measured: Collected, config: TrainConfig) -> tuple[NDArray[n
     """Return each row's weight and what it is for, the same for whatever is fitted on these images."""
     fit = config.fit.model_copy(update={"seed": config.seed})
     sources = np.array([job.image.source for job in measured.jobs])
-    return row_weights(measured.labels, sources, measured.pseudo, fit), parts_of(measured.jobs, fit)
+    plain = np.ones(len(measured.jobs), dtype=np.bool_)
+    plain[measured.zoomed.ravel()] = False
+    weights = np.zeros(len(plain))
+    weights[plain] = row_weights(measured.labels[plain], sources[plain], measured.pseudo[plain], fit)
+    return weights, parts_of(measured.jobs, fit)
 
 
 def prepare_extractor(config: TrainConfig) -> ExtractorConfig:
@@ -235,7 +245,7 @@ def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]
 
     Each image gives its augmentations; each real one also gives pseudo-fakes, the same
     augmentations of the image with a decoder's traces. Sizes are equalised over the whole set if
-    the augmentation asks for it.
+    the augmentation asks for it. At the end stand the zoomed photographs, if a distance wants them.
     """
     equalisers = {}
     if config.augment.equalise:
@@ -256,7 +266,23 @@ def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]
                     }
                 )
                 jobs.append(Job(image, variant, equalisers.get(image.generator)))
-    return jobs
+    return jobs + zoom_jobs(images, config)
+
+
+def zoom_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]:
+    """Return the jobs that measure large real images of the training part at several scales."""
+    if not any(distance.zoom_axes for distance in config.fit.distances.values()):
+        return []
+    training = divide(images, config.fit.model_copy(update={"seed": config.seed})).training
+    readable, sides = short_sides([image for image in training if image.label == 0])
+    large = [image for image, side in zip(readable, sides, strict=True) if side >= config.zoom.smallest]
+    variants = [
+        Variant(protocol="zoom", number=number, seed=config.seed, zoom=config.zoom)
+        for number in range(len(config.zoom.factors))
+    ]
+    return [
+        Job(image, variant) for image in draw_photos(large, config.zoom_photos, config.seed) for variant in variants
+    ]
 
 
 def choose_photos(where: list[Path], root: Path | None, limit: int, seed: int) -> list[LabelledImage]:
