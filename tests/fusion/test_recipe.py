@@ -173,6 +173,9 @@ def test_large_photographs_of_the_training_part_are_measured_at_several_scales(c
     before, _ = weigh_and_split(Collected(np.zeros((len(plain), 1), np.float32), plain, []), asked)
     assert weights.tolist() == [*before, *[0.0] * 6]
     assert measured.zoomed.tolist() == (len(plain) + np.arange(6).reshape(3, 2)).tolist()
+    refused = Collected(np.zeros((len(jobs) - 1, 1), np.float32), jobs[:-1], [])  # one view of the last photograph
+    assert refused.zoomed.tolist() == measured.zoomed.tolist()[:2]
+    assert weigh_and_split(refused, asked)[0].tolist() == [*before, *[0.0] * 5]
     for none in ({"zoom": ZoomConfig(side=4000)}, {"zoom_photos": 0}, {"fit": config.fit}):
         assert training_jobs(images, asked.model_copy(update=none)) == plain
 

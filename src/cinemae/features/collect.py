@@ -150,7 +150,7 @@ class Collected:
         for number, job in enumerate(self.jobs):
             if job.variant.protocol == "zoom":
                 rows.setdefault(job.image.place, []).append(number)
-        scales = max(map(len, rows.values()), default=0)
+        scales = max(map(len, rows.values()), default=1)
         whole = [numbers for numbers in rows.values() if len(numbers) == scales]
         return np.array(whole, dtype=np.int64).reshape(len(whole), scales)
 

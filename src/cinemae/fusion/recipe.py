@@ -212,7 +212,7 @@ def fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfi
         config.backbones,
         part_config(fit, part),
         pseudo=measured.pseudo,
-        zoomed=measured.zoomed if len(measured.zoomed) else None,
+        zoomed=measured.zoomed,
     )
 
 
@@ -220,8 +220,7 @@ def weigh_and_split(measured: Collected, config: TrainConfig) -> tuple[NDArray[n
     """Return each row's weight and what it is for, the same for whatever is fitted on these images."""
     fit = config.fit.model_copy(update={"seed": config.seed})
     sources = np.array([job.image.source for job in measured.jobs])
-    plain = np.ones(len(measured.jobs), dtype=np.bool_)
-    plain[measured.zoomed.ravel()] = False
+    plain = np.array([job.variant.protocol != "zoom" for job in measured.jobs], dtype=np.bool_)
     weights = np.zeros(len(plain))
     weights[plain] = row_weights(measured.labels[plain], sources[plain], measured.pseudo[plain], fit)
     return weights, parts_of(measured.jobs, fit)
