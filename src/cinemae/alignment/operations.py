@@ -76,6 +76,21 @@ def crop_side(limit: int, factor: float, drawn: int) -> int:
     return max(min(int(limit * factor + 1e-9), drawn), 1)
 
 
+def window_at(pixels: Pixels, side: int, down: float, across: float) -> Pixels:
+    """Cut a window out of an image; of an image smaller than that, all there is.
+
+    Args:
+        pixels: (height, width, 3).
+        side: Side of the window in pixels.
+        down: Where it lies, from the top (0) to the bottom (1).
+        across: The same from left to right.
+    """
+    top, left = (
+        int(place * max(0, length - side + 1)) for place, length in zip((down, across), pixels.shape[:2], strict=True)
+    )
+    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+
+
 def square_crop(
     pixels: Pixels,
     side: int,

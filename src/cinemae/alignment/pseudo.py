@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.alignment.operations import Probability
+from cinemae.alignment.operations import Probability, window_at
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -49,11 +49,7 @@ def training_window(pixels: Pixels, rng: np.random.Generator, config: WindowConf
         scale = float((config.smallest / short) ** size)
         new = round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)
         pixels = np.array(Image.fromarray(pixels).resize(new, Image.Resampling.BICUBIC, reducing_gap=3.0))
-    top, left = (
-        int(place * max(0, length - config.side + 1))
-        for place, length in zip((down, across), pixels.shape[:2], strict=True)
-    )
-    return np.ascontiguousarray(pixels[top : top + config.side, left : left + config.side])
+    return window_at(pixels, config.side, down, across)
 
 
 class PseudoConfig(BaseModel):

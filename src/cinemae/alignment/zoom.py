@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.alignment.operations import Codec, Pixels, recode
+from cinemae.alignment.operations import Codec, Pixels, recode, window_at
 
 
 class ZoomConfig(BaseModel):
@@ -48,6 +48,5 @@ def zoomed(pixels: Pixels, rng: np.random.Generator, factor: float, config: Zoom
         size = round(image.width * scale), round(image.height * scale)
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     across, down = rng.random(2).tolist()
-    left, top = int(across * max(0, image.width - config.side + 1)), int(down * max(0, image.height - config.side + 1))
-    window = image.crop((left, top, min(left + config.side, image.width), min(top + config.side, image.height)))
-    return np.array(recode(window, Codec(format="JPEG", quality=config.quality)))
+    window = window_at(np.asarray(image), config.side, down, across)
+    return np.array(recode(Image.fromarray(window), Codec(format="JPEG", quality=config.quality)))
