@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from cinemae.baselines import Scorer
 from cinemae.cli.app import app
 from cinemae.compare.record import RunRecord
 from cinemae.compare.schema import Comparison
@@ -74,6 +76,20 @@ def test_the_record_of_a_run_runs_again(done, tmp_path):
     assert (tmp_path / "comparison.json").read_bytes() == (place / "out" / "comparison.json").read_bytes()
     result = run(place / "out" / "run.json", "--out", tmp_path, "--jobs", 1, "--cache", place / "cache")
     assert "fused: kept from" in result.stderr
+
+
+def test_a_method_that_failed_shows_in_the_exit_status(done, tmp_path, monkeypatch):
+    def save(self: Scorer, folder: Path) -> None:
+        raise OSError(f"{folder} can't be written")
+
+    monkeypatch.setattr(Scorer, "save", save)
+    place, _ = done
+    result = run(place / "out" / "run.json", "--out", tmp_path, "--jobs", 1, "--cache", place / "cache")
+    assert result.exit_code == 1
+    reason = f"OSError: {tmp_path / 'heads' / 'spectrum'} can't be written"
+    assert result.stderr.splitlines()[-2] == f"spectrum: failed: {reason}"
+    assert f"| spectrum | {reason} |" in result.stdout
+    assert "| fused |" in result.stdout
 
 
 def test_a_dry_run_prints_the_methods_and_does_nothing(settings, tmp_path, monkeypatch):

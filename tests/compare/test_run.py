@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from cinemae.alignment import Protocol
 from cinemae.baselines import Scorer
 from cinemae.compare import record
 from cinemae.compare.config import CompareConfig
 from cinemae.compare.errors import CompareError
+from cinemae.compare.kept import Shelf
+from cinemae.compare.paired import Scores
 from cinemae.compare.reading import load_config
 from cinemae.compare.run import Workshop, run_comparison
 from cinemae.compare.schema import Comparison
@@ -148,6 +151,44 @@ def test_an_interrupted_run_goes_on(config, done, shared_cache, tmp_path):
     _, said = again(config, tmp_path, shared_cache)
     assert sorted(fitted(said)) == ["fused fit.members=1", "spectrum"]
     assert (tmp_path / "comparison.json").read_bytes() == (done[0] / "comparison.json").read_bytes()
+
+
+def breaking(monkeypatch, broken: set[str]) -> None:
+    """Let some methods fail once they are fitted."""
+    write = Shelf.write_scores
+
+    def write_scores(self: Shelf, method: str, found: dict[Protocol, Scores]) -> str:
+        if method in broken:
+            raise OSError("no | space\nleft")
+        return write(self, method, found)
+
+    monkeypatch.setattr(Shelf, "write_scores", write_scores)
+
+
+def test_a_method_that_fails_is_named_and_costs_the_others_nothing(config, done, shared_cache, tmp_path, monkeypatch):
+    _, whole, _ = done
+    breaking(monkeypatch, {"fused", "spectrum"})
+    comparison, said = again(config, tmp_path, shared_cache)
+    reason = "OSError: no | space left"
+    assert comparison.failed == {"fused": reason, "spectrum": reason}
+    assert sum("Traceback" in line and "in write_scores" in line for line in said) == 2
+    assert list(comparison.methods) == ["error", "fused fit.members=1"]
+    assert comparison.reference == "error"
+    assert comparison.methods["error"].tables == whole.methods["error"].tables
+    assert "| spectrum | OSError: no \\| space left |" in (tmp_path / "comparison.md").read_text()
+    assert Comparison.model_validate_json((tmp_path / "comparison.json").read_text()) == comparison
+    monkeypatch.undo()
+    mended, said = again(config, tmp_path, shared_cache)
+    assert fitted(said) == ["fused", "spectrum"]
+    assert mended == whole
+    assert "Failed" not in (tmp_path / "comparison.md").read_text()
+
+
+def test_a_comparison_of_which_nothing_is_left_is_an_error(config, shared_cache, tmp_path, monkeypatch):
+    breaking(monkeypatch, set(NAMES))
+    with pytest.raises(CompareError, match=r"no method could be finished: fused: OSError.*spectrum: "):
+        again(config, tmp_path, shared_cache)
+    assert not (tmp_path / "comparison.json").exists()
 
 
 def test_what_has_changed_is_run_again(document, done, shared_cache, tmp_path, monkeypatch):

@@ -48,6 +48,7 @@ def compare(
     """Train and measure heads, their ablations, saved heads and baselines side by side.
 
     Options replace what the configuration says. The figures come with paired differences from the first method.
+    Exit status: 0 all methods were finished, 1 some failed and are named with the reason, 2 usage, or all failed.
     """
     require_packages("train", "torch", "sklearn")
     from cinemae.compare.errors import CompareError
@@ -87,7 +88,11 @@ def compare(
     for name, result in comparison.methods.items():
         for line in result.refused:
             typer.echo(f"{name}: refused: {line}", err=True)
+    for name, reason in comparison.failed.items():
+        typer.echo(f"{name}: failed: {reason}", err=True)
     typer.echo(f"all of it: {out / MARKDOWN_FILE}", err=True)
+    if comparison.failed:
+        raise typer.Exit(1)
 
 
 def _show(config: CompareConfig) -> None:

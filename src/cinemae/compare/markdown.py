@@ -23,6 +23,8 @@ def comparison_markdown(comparison: Comparison) -> str:
             f"### Accuracy in % at the stored threshold, on ai / on real, {protocol}",
             generators_table(comparison, protocol),
         ]
+    if comparison.failed:
+        parts += ["## Failed", markdown_table(["method", "why"], list(comparison.failed.items()), words=2)]
     if comparison.published is not None:
         parts += ["## Published", comparison.published]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"

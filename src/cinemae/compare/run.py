@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def run_comparison(config: CompareConfig, out: Path, workshop: Workshop) -> Comp
     """Carry a comparison out and write it into a folder.
 
     A method that the folder holds already is not run again if its settings, the images, the features and
-    the code are those of now.
+    the code are those of now. One that fails is left out of the tables and named with its reason; the others go on.
 
     Args:
         config: The comparison.
@@ -63,7 +64,7 @@ def run_comparison(config: CompareConfig, out: Path, workshop: Workshop) -> Comp
         workshop: What measuring takes.
 
     Raises:
-        CompareError: If it can't be carried out as configured; nothing is measured then.
+        CompareError: If it can't be carried out as configured, and nothing is measured then; or if every method fails.
         ManifestError: If a set can't be read or divided.
     """
     contestants = prepare(config)
@@ -83,9 +84,14 @@ def run_comparison(config: CompareConfig, out: Path, workshop: Workshop) -> Comp
     keys = {contestant.name: _key(contestant, config, sets, run) for contestant in contestants}
     kept = _find_kept(contestants, shelf, keys, workshop.say)
     runner = _Runner(config, sets, photos, shelf, workshop, keys)
+    failed: dict[str, str] = {}
     for measurer, trainings in groups([each for each in contestants if each.name not in kept]):
-        kept |= runner.run(measurer, trainings)
-    comparison = _compare(config, [kept[each.name] for each in contestants], sets, shelf)
+        found, lost = runner.run(measurer, trainings)
+        kept, failed = kept | found, failed | lost
+    if not kept:
+        reasons = "; ".join(f"{name}: {why}" for name, why in failed.items())
+        raise CompareError(f"no method could be finished: {reasons}")
+    comparison = _compare(config, [kept[each.name] for each in contestants if each.name in kept], sets, shelf, failed)
     write_text(out / JSON_FILE, comparison.model_dump_json(indent=1) + "\n")
     write_text(out / MARKDOWN_FILE, comparison.to_markdown())
     times = {"finished": record.now(), "seconds": {name: kept[name].seconds for name in comparison.methods}}
@@ -154,20 +160,28 @@ class _Runner:
     workshop: Workshop
     keys: dict[str, Key]
 
-    def run(self, measurer: Measurer, trainings: list[list[Contestant]]) -> dict[str, Finished]:
-        """Run all methods that share a measurer; the test set is measured once for them."""
+    def run(self, measurer: Measurer, trainings: list[list[Contestant]]) -> tuple[dict[str, Finished], dict[str, str]]:
+        """Run all methods that share a measurer; the test set is measured once for them.
+
+        Returns:
+            The finished ones by name, and by name why others failed.
+        """
         names = ", ".join(each.name for same in trainings for each in same)
         shop = self.workshop
         shop.say(f"measuring {len(self.sets.test)} test images for {names}")
         variants = [Variant(protocol=protocol, seed=self.config.seed) for protocol in self.config.protocols]
         tested = Meter(measurer, shop.cache, shop.jobs, shop.progress).measure(self.sets.test, variants)
-        found = {}
+        found, failed = {}, {}
         for same in trainings:
             training = same[0].training
             measured = None if training is None else self._trained_on(measurer, training)
             for contestant in same:
-                found[contestant.name] = self._finish(contestant, measured, tested, variants)
-        return found
+                try:
+                    found[contestant.name] = self._finish(contestant, measured, tested, variants)
+                except Exception as error:  # whatever it is, it must not cost the others their hours
+                    failed[contestant.name] = " ".join(f"{type(error).__name__}: {error}".split())
+                    shop.say(f"{contestant.name}: failed\n{traceback.format_exc()}")
+        return found, failed
 
     def _trained_on(self, measurer: Measurer, training: TrainConfig) -> Collected:
         jobs = training_jobs([*self.sets.train, *self.photos.of(training)], training)
@@ -211,8 +225,10 @@ class _Runner:
         return finished
 
 
-def _compare(config: CompareConfig, finished: list[Finished], sets: Sets, shelf: Shelf) -> Comparison:
-    """Evaluate all methods on their scores."""
+def _compare(
+    config: CompareConfig, finished: list[Finished], sets: Sets, shelf: Shelf, failed: dict[str, str]
+) -> Comparison:
+    """Evaluate all finished methods on their scores; the first of them is the reference."""
     pairing = Pairing(
         labels=np.array([image.label for image in sets.test]),
         generators=[image.generator for image in sets.test],
@@ -258,5 +274,6 @@ def _compare(config: CompareConfig, finished: list[Finished], sets: Sets, shelf:
         resamples=config.resamples,
         seed=config.seed,
         methods=methods,
+        failed=failed,
         published=published_text(config.published, methods),
     )

@@ -72,11 +72,12 @@ class Comparison(_Frozen):
     Attributes:
         format: Version of this layout.
         name: Its heading.
-        reference: The method that differences are taken from.
+        reference: The method that differences are taken from: the first that was finished.
         sets: The images by their use: ``train``, ``photos`` (of which each training draws some), ``test``.
         resamples: Bootstrap resamples.
         seed: Seed of all draws.
-        methods: By name, in order.
+        methods: By name, in order, those that were finished.
+        failed: Why each other method could not be finished; figures of the others stand as they are.
         published: Published rows with ours, in Markdown; None if none were asked for.
     """
 
@@ -87,6 +88,7 @@ class Comparison(_Frozen):
     resamples: int
     seed: int
     methods: dict[str, MethodResult]
+    failed: dict[str, str] = {}
     published: str | None = None
 
     def to_markdown(self) -> str:
