@@ -19,7 +19,8 @@ from cinemae.alignment import AugmentConfig
 from cinemae.features.extractor import Backbone, FeatureExtractor
 from cinemae.features.spec import FeatureSpec, ScaleSpec
 from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
-from cinemae.fusion.fit import Parts, fit_head
+from cinemae.fusion.division import Parts
+from cinemae.fusion.fit import fit_head
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.checkpoint import CheckpointRecord, load_mae, save_mae

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cinemae.compare.config import CompareConfig, HeadMethod, SavedMethod, SetConfig, file_name, given_path
 from cinemae.compare.errors import CompareError
-from cinemae.fusion.recipe import TrainConfig
+from cinemae.fusion.config import TrainConfig
 
 
 def config_of(**values: object) -> CompareConfig:

@@ -16,7 +16,7 @@ from cinemae.compare.config import CompareConfig, HeadMethod
 from cinemae.compare.reading import load_config
 from cinemae.compare.settings import changed
 from cinemae.features.extractor import check_fit
-from cinemae.fusion.recipe import TrainConfig
+from cinemae.fusion.config import TrainConfig
 from cinemae.mae.checkpoint import load_mae
 from cinemae.weights import shipped
 

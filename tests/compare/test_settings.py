@@ -4,8 +4,7 @@ import pytest
 
 from cinemae.compare.errors import CompareError
 from cinemae.compare.settings import changed, with_settings
-from cinemae.fusion.config import FitConfig
-from cinemae.fusion.recipe import TrainConfig
+from cinemae.fusion.config import FitConfig, TrainConfig
 from cinemae.masks import RandomMasks
 
 

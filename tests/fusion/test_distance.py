@@ -13,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
 from cinemae.fusion.distance import FLOOR, RIDGE, fit_axes, fit_other, log_distance, places, zoom_directions
-from cinemae.fusion.fit import Parts, fit_head
+from cinemae.fusion.division import Parts
+from cinemae.fusion.fit import fit_head
 from cinemae.fusion.head import FusionHead, HeadError
 from toys import SCALES
 

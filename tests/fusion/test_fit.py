@@ -5,10 +5,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cinemae.features.spec import FeatureSpec
-from cinemae.fusion.config import BranchConfig, FitConfig
+from cinemae.fusion.config import BranchConfig, FitConfig, part_config
+from cinemae.fusion.division import Parts, row_weights
 from cinemae.fusion.errors import AlphaError
-from cinemae.fusion.fit import Parts, fit_head, row_weights, standardiser
-from cinemae.fusion.recipe import part_config
+from cinemae.fusion.fit import fit_head, standardiser
 from toys import SCALES
 
 GROUPS = {"likelihood": 6, "error": 3, "residual": 4, "global": 7}
@@ -293,44 +293,6 @@ def test_the_band_leaves_the_wanted_shares_outside():
         p, labels = head.probabilities(data[0][rows]), data[1][rows]
         assert (p[labels == 0] >= high).mean() == pytest.approx(0.05, abs=slack)
         assert (p[labels == 1] <= low).mean() == pytest.approx(0.05, abs=slack)
-
-
-def weights_of(labels: list[int], sources: list[str], pseudo: list[int] | None = None, **update: float) -> np.ndarray:
-    marked = np.array(pseudo or [0] * len(labels), dtype=bool)
-    return row_weights(np.array(labels), np.array(sources), marked, CONFIG.model_copy(update=update))
-
-
-def test_row_weights_balance_classes_and_sources():
-    labels, sources = [0] * 10 + [1] * 2, ["large"] * 9 + ["small"] + ["a", "b"]
-    weights = weights_of(labels, sources, balance=0.5)
-    assert weights.sum() == pytest.approx(12)
-    assert weights[:10].sum() == pytest.approx(6)
-    assert weights[:9].sum() / weights[9] == pytest.approx(9**0.5)
-    assert weights_of(labels, sources, balance=1.0)[:10] == pytest.approx(np.full(10, 0.6))
-    equal = weights_of(labels, sources, balance=0.0)
-    assert equal[:9].sum() == pytest.approx(equal[9])
-
-
-def test_a_source_of_both_classes_counts_in_each():
-    assert weights_of([0, 0, 0, 1], ["s"] * 4, balance=0.0) == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2])
-
-
-def test_pseudo_fakes_carry_their_share_of_the_ai_class():
-    labels, pseudo = [0] * 4 + [1] * 6, [0] * 4 + [1] * 4 + [0] * 2
-    sources = ["a", "b", "c", "c"] * 2 + ["x", "y"]
-    weights = weights_of(labels, sources, pseudo, pseudo_share=0.7)
-    assert weights[:4].sum() == pytest.approx(5)
-    assert weights[4:8].sum() == pytest.approx(3.5)
-    assert weights[8:].sum() == pytest.approx(1.5)
-    assert weights[4:8] / weights[4] == pytest.approx(weights[:4] / weights[0])  # balanced as their originals are
-    assert weights_of(labels, sources, pseudo, pseudo_share=0.0)[4:8] == pytest.approx(np.zeros(4))
-
-
-def test_one_kind_of_ai_rows_carries_the_whole_class():
-    alone = weights_of([0, 0, 1, 1], ["a", "b", "a", "b"], [0, 0, 1, 1], pseudo_share=0.7)
-    none = weights_of([0, 0, 1, 1], ["a", "b", "a", "b"], pseudo_share=0.7)
-    assert alone == pytest.approx(np.ones(4))
-    assert none == pytest.approx(np.ones(4))
 
 
 def test_weights_reach_the_fit():

@@ -56,7 +56,8 @@ def train(
 ) -> None:
     """Fit the head; a second run only fits, since features are cached."""
     require_packages("train", "torch", "sklearn")
-    from cinemae.fusion.recipe import TrainConfig, train_head
+    from cinemae.fusion.config import TrainConfig
+    from cinemae.fusion.recipe import train_head
 
     options = {
         "augmentations": augmentations,

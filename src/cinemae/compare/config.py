@@ -15,7 +15,7 @@ from cinemae.compare.ablations import Ablations
 from cinemae.compare.errors import CompareError
 from cinemae.compare.settings import with_settings
 from cinemae.datasets import AnyLayout
-from cinemae.fusion.recipe import TrainConfig, part_config
+from cinemae.fusion.config import TrainConfig, part_config
 from cinemae.mae.select import PrecisionChoice
 
 SHIPPED = "shipped"

@@ -22,9 +22,10 @@ from cinemae.detector import Detector
 from cinemae.features.collect import Collected
 from cinemae.features.measurer import ExtractorConfig, Measurer, Vector
 from cinemae.features.spec import SpecMismatchError
+from cinemae.fusion.config import TrainConfig
 from cinemae.fusion.conformal import Conformal, Decision
 from cinemae.fusion.head import FusionHead, HeadError
-from cinemae.fusion.recipe import TrainConfig, fit_recorded, prepare_extractor, weigh_and_split
+from cinemae.fusion.recipe import fit_recorded, prepare_extractor, weigh_and_split
 from cinemae.loading import build_extractor, find_head
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.select import DeviceError

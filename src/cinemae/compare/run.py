@@ -26,8 +26,10 @@ from cinemae.datasets import LabelledImage, ManifestError
 from cinemae.features.collect import Collected, Variant, collect
 from cinemae.features.measurer import Measurer
 from cinemae.features.variants import Measured, Meter, Progress
+from cinemae.fusion.config import TrainConfig
 from cinemae.fusion.errors import AlphaError
-from cinemae.fusion.recipe import TrainConfig, check_division, draw_photos, training_jobs
+from cinemae.fusion.jobs import draw_photos, training_jobs
+from cinemae.fusion.recipe import check_division
 from cinemae.mae.select import resolve_device, resolve_precision
 from cinemae.metrics import evaluate_scores
 

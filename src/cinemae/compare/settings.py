@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from cinemae.compare.errors import CompareError
-from cinemae.fusion.recipe import TrainConfig
+from cinemae.fusion.config import TrainConfig
 
-COLLECTIONS = ("scales", "backbones", "fit.branches", "fit.distances")
+COLLECTIONS = ("scales", "backbones", "fit.branches", "fit.distances", "fit.differences")
 """Settings whose parts have free names, and can be added or taken out."""
 
 

@@ -127,11 +127,13 @@ class Collected:
         features: (measured, features), of the measurer's type.
         jobs: The jobs measured, in the order of the rows.
         refused: Name and reason of each image that could not be read.
+        asked: All images that were to be measured, each once, refused ones too.
     """
 
     features: Vector
     jobs: list[Job]
     refused: list[str]
+    asked: list[LabelledImage]
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -255,4 +257,5 @@ def collect(
                 store.put(fresh)
                 fresh = {}
         store.put(fresh)
-    return Collected(rows[: len(kept)], kept, refused)
+    asked = list({job.image.place: job.image for job in jobs}.values())
+    return Collected(rows[: len(kept)], kept, refused, asked)

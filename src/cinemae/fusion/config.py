@@ -1,4 +1,4 @@
-"""Settings of a fit: the head's branches, and what they share."""
+"""Settings of a training run: what is measured, and how the head's branches are fitted."""
 
 from __future__ import annotations
 
@@ -6,18 +6,42 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cinemae.features.spec import Group
+from cinemae.alignment import AugmentConfig, PseudoConfig, WindowConfig, ZoomConfig
+from cinemae.features.spec import DEFAULT_BACKBONES, Group, ScaleSpec, default_scales
+from cinemae.likelihood.distributions import Family
+from cinemae.mae.select import PrecisionChoice
 
 CalibrationKind = Literal["temperature", "platt", "isotonic"]
 
 
-class BranchConfig(BaseModel):
-    """One branch of the head: what it reads, how large it is, how much it counts.
+class PartConfig(BaseModel):
+    """What a part of the head reads, and how much it counts.
 
     Attributes:
         groups: Feature groups it reads.
-        scales: Scales whose features it reads; None for all.
-        share: Its weight in the mean of log-odds, relative to the other branches'.
+        scales: Scales whose features it reads; None for all, () for none.
+        differences: Differences between scales that it reads beside (:mod:`cinemae.fusion.differences`).
+        share: Its weight, relative to the other parts'.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    groups: tuple[Group, ...] = Field(min_length=1)
+    scales: tuple[str, ...] | None = None
+    differences: tuple[str, ...] = ()
+    share: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> Self:
+        if self.scales == () and not self.differences:
+            raise ValueError("reads neither a scale nor a difference")
+        return self
+
+
+class BranchConfig(PartConfig):
+    """One branch of the head; its share is its weight in the mean of log-odds.
+
+    Attributes:
         hidden: Hidden units.
         dropout: Probability of dropping an input feature in training.
         noise: Spread of the Gaussian noise on standardised features in training.
@@ -25,11 +49,6 @@ class BranchConfig(BaseModel):
         epochs: Upper limit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    groups: tuple[Group, ...] = Field(min_length=1)
-    scales: tuple[str, ...] | None = None
-    share: float = Field(default=1.0, gt=0)
     hidden: int = Field(default=16, ge=1)
     dropout: float = Field(default=0.5, ge=0, lt=1)
     noise: float = Field(default=0.5, ge=0)
@@ -44,52 +63,60 @@ def default_branches() -> dict[str, BranchConfig]:
     statistics and features, which would otherwise learn the training set's content, and count most.
     """
     return {
-        "error": BranchConfig(groups=("error",), share=3.0, dropout=0.3, noise=0.3, decay=0.1, epochs=15),
-        "local": BranchConfig(groups=("likelihood", "residual"), decay=100.0, epochs=10),
+        "error": BranchConfig(
+            groups=("error",), differences=("octave",), share=3.0, dropout=0.3, noise=0.3, decay=0.1, epochs=15
+        ),
+        "local": BranchConfig(groups=("likelihood", "residual"), share=2.0, decay=100.0, epochs=10),
         "global": BranchConfig(groups=("global",), decay=20.0, epochs=8),
     }
 
 
-class DistanceConfig(BaseModel):
-    """A branch that measures how far an image is from real ones (:mod:`cinemae.fusion.distance`).
+class DistanceConfig(PartConfig):
+    """A part that measures how far an image is from real ones (:mod:`cinemae.fusion.distance`).
+
+    Its share is its weight, in spreads of real images, beside the log-odds of the branches.
 
     Attributes:
-        groups: Feature groups it reads.
-        scales: Scales whose features it reads; None for all.
         only: Part that a feature's name must have within its group; "" for none.
         components: Principal axes of the real images that distances are taken along.
         zoom_axes: Directions left out before: those in which the same photograph at several scales moves most.
             None is left out where training has no photograph that is large enough for that.
         relative: Whether the distance from pseudo-fakes is taken off, or from the AI images where training
             has no pseudo-fakes.
-        share: Its weight, in spreads of real images, beside the log-odds of the other branches.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    groups: tuple[Group, ...] = Field(min_length=1)
-    scales: tuple[str, ...] | None = None
     only: str = ""
     components: int = Field(default=15, ge=1)
     zoom_axes: int = Field(default=0, ge=0)
     relative: bool = False
-    share: float = Field(default=1.0, gt=0)
 
 
 def default_distances() -> dict[str, DistanceConfig]:
     """Return the distances of the shipped head.
 
     ``unusual`` and ``contrast`` read the spread of encoder features within the image, which says less of what is
-    shown than their means do; ``semantic-contrast`` reads all features of the resized view. What scale alone changes
-    is left out where that was found to help.
+    shown than their means do; ``semantic-contrast`` reads all features of the resized view; the last two read what
+    changes from one octave to the next, in encoder features and in reconstruction errors. What scale alone changes is
+    left out where that was found to help.
     """
     return {
         "unusual": DistanceConfig(groups=("global",), only=".std.", zoom_axes=2, share=3.0),
         "contrast": DistanceConfig(groups=("global",), only=".std.", components=12, relative=True, share=2.0),
         "semantic-contrast": DistanceConfig(
-            groups=("global",), scales=("semantic",), components=10, zoom_axes=2, relative=True, share=2.0
+            groups=("global",), scales=("semantic",), components=10, zoom_axes=2, relative=True, share=3.0
+        ),
+        "octave-unusual": DistanceConfig(
+            groups=("global",), scales=(), differences=("octave",), components=5, zoom_axes=2, share=2.0
+        ),
+        "octave-contrast": DistanceConfig(
+            groups=("error",), scales=(), differences=("octave",), components=10, zoom_axes=2, relative=True, share=1.0
         ),
     }
+
+
+def default_differences() -> dict[str, tuple[str, str]]:
+    """Return the differences between scales that the shipped head knows."""
+    return {"octave": ("fine", "half")}
 
 
 class FitConfig(BaseModel):
@@ -99,6 +126,7 @@ class FitConfig(BaseModel):
         branches: The branches by name. Each is fitted and calibrated by itself, so that none keeps
             another from learning; their log-odds are averaged by their shares.
         distances: Branches that measure distances, by name; they join that average.
+        differences: Differences between scales, by name: the second scale's features taken from the first's.
         members: Averaged networks of each branch, each with its own start, order and dropout.
         patience: Epochs without a better held-out loss that stop a member.
         batch: Rows a step.
@@ -121,6 +149,7 @@ class FitConfig(BaseModel):
 
     branches: dict[str, BranchConfig] = Field(default_factory=default_branches)
     distances: dict[str, DistanceConfig] = Field(default_factory=default_distances)
+    differences: dict[str, tuple[str, str]] = Field(default_factory=default_differences)
     members: int = Field(default=5, ge=1)
     patience: int = Field(default=8, ge=1)
     batch: int = Field(default=256, ge=2)
@@ -140,6 +169,9 @@ class FitConfig(BaseModel):
             raise ValueError("a head needs at least one branch or distance")
         if both := self.branches.keys() & self.distances.keys():
             raise ValueError(f"names of both a branch and a distance: {', '.join(sorted(both))}")
+        for name, part in (self.branches | self.distances).items():
+            if unknown := set(part.differences) - self.differences.keys():
+                raise ValueError(f"{name} reads the difference {sorted(unknown)[0]}; there is no such difference")
         return self
 
     @property
@@ -152,3 +184,62 @@ class FitConfig(BaseModel):
         """What the shares add up to."""
         shares = [branch.share for branch in self.branches.values()]
         return sum(shares + [distance.share for distance in self.distances.values()])
+
+
+class TrainConfig(BaseModel):
+    """Everything that a training run depends on, beside the data.
+
+    Attributes:
+        scales: The feature scales.
+        family: Distribution under which the NLL is taken.
+        backbones: Where each scale's MAE is loaded from.
+        augment: The augmentation, the same for both classes.
+        window: Which part of a large image is used.
+        pseudo: Distribution of a decoder's traces.
+        pseudo_fakes: Whether each real image also gives pseudo-fakes.
+        zoom: The scales that some photographs are measured at, for the distances that leave them out.
+        zoom_photos: Number of these photographs, drawn from the large ones of the training part.
+        augmentations: Variants of each image.
+        photos_limit: Number of extra photographs.
+        fit: The fit.
+        precision: Arithmetic of the MAEs.
+        device: Where they run.
+        licence: Licence of the head.
+        seed: Seed of augmentation, choice of photographs, split and fit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scales: dict[str, ScaleSpec] = Field(default_factory=default_scales)
+    family: Family = "logistic"
+    backbones: dict[str, str] = DEFAULT_BACKBONES
+    augment: AugmentConfig = AugmentConfig()
+    window: WindowConfig = WindowConfig()
+    pseudo: PseudoConfig = PseudoConfig()
+    pseudo_fakes: bool = True
+    zoom: ZoomConfig = ZoomConfig()
+    zoom_photos: int = Field(default=150, ge=0)
+    augmentations: int = Field(default=1, ge=1)
+    photos_limit: int = Field(default=3000, ge=0)
+    fit: FitConfig = FitConfig()
+    precision: PrecisionChoice = "auto"
+    device: str | None = None
+    licence: str = "unknown"
+    seed: int = 0
+
+
+def part_config(fit: FitConfig, part: str) -> FitConfig:
+    """Return the settings that fit one branch alone, or all of them.
+
+    Raises:
+        ValueError: If there is no branch of that name.
+    """
+    if part == "fused":
+        return fit
+    if part not in fit.parts:
+        raise ValueError(f"no branch named {part}; the configuration has {', '.join(fit.parts)}")
+    kept = {
+        kind: {name: settings for name, settings in getattr(fit, kind).items() if name == part}
+        for kind in ("branches", "distances")
+    }
+    return fit.model_copy(update=kept)

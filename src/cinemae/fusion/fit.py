@@ -12,32 +12,16 @@ from torch.nn import functional as F
 
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.calibration import best_threshold, isotonic, platt, temperature
-from cinemae.fusion.config import BranchConfig, FitConfig
+from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
 from cinemae.fusion.conformal import rank
 from cinemae.fusion.curve import monotone, sigmoid
+from cinemae.fusion.differences import Indices, add_differences, with_differences
 from cinemae.fusion.distance import fit_distance, zoom_directions
+from cinemae.fusion.division import Bools, Floats, Parts
 from cinemae.fusion.forward import raw_logits_of
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.seeding import seeded_digest
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What each row of a fit is for; a row in none of the parts is for nothing.
-
-    Attributes:
-        training: Rows that the branches are fitted on, (rows,).
-        validation: Rows for early stopping, calibration and threshold, (rows,).
-        conformal: Rows that verdicts are calibrated on, (rows,): one an image, none of them a pseudo-fake.
-    """
-
-    training: Bools
-    validation: Bools
-    conformal: Bools
 
 
 @dataclass(frozen=True)
@@ -89,7 +73,7 @@ def fit_head(
     Args:
         features: (images, features).
         labels: 1 = AI-generated, 0 = real.
-        weights: Weight of each row, from :func:`row_weights`.
+        weights: Weight of each row, from :func:`cinemae.fusion.division.row_weights`.
         parts: What the rows are for.
         spec: What the features are.
         backbones: Fingerprint of each scale's MAE.
@@ -105,53 +89,52 @@ def fit_head(
     if not np.isfinite(features).all():
         raise ValueError(f"features that are not finite: {bad_names(features, spec)}")
     _check_parts(parts, labels, config.alpha)
+    # Only those that are read: a head of one scale needs no other.
+    read = {name for part in (config.branches | config.distances).values() for name in part.differences}
+    differences = {name: scales for name, scales in config.differences.items() if name in read}
+    wide, plus, minus = with_differences(spec, differences)
+    measured, features = features, add_differences(features, plus, minus)
     # Real images alone: a feature says how far an image is from what photographs are.
     center, spread = standardiser(features[parts.training & (labels == 0)])
     z = np.clip((features - center) / spread, -config.clip, config.clip).astype(np.float32)
-    total = config.total_share
     arrays: dict[str, NDArray[np.generic]] = {"center": center, "spread": spread}
     for name, branch in config.branches.items():
-        index = np.array(spec.select(branch.scales or tuple(spec.scales), branch.groups), dtype=np.int64)
+        index = read_by(branch, spec, wide)
         fitted = _fit_branch(_Rows(z[:, index], labels, weights, parts), branch, config, name)
         for key in ("out", "out_bias"):
-            fitted[key] *= branch.share / total
+            fitted[key] *= branch.share / config.total_share
         arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in fitted.items()}
-    # Pseudo-fakes whose share is 0 have no weight, and nothing can be relative to them.
-    real, other = (parts.training & (labels == label) & (weights > 0) for label in (0, 1))
-    if pseudo is not None and (other & pseudo).any():
-        other &= pseudo
-    for name, distance in config.distances.items():
-        index = np.array(
-            spec.select(distance.scales or tuple(spec.scales), distance.groups, distance.only), dtype=np.int64
-        )
-        if not len(index):
-            raise ValueError(f"the distance {name} reads no feature: none has {distance.only!r} in its name")
-        views = z[:0, None, index] if zoomed is None else z[zoomed][..., index]
-        measured = fit_distance(
-            z[:, index],
-            weights,
-            real,
-            other if distance.relative else None,
-            distance.components,
-            zoom_directions(views, distance.zoom_axes),
-        )
-        measured["line"] *= distance.share / total
-        arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in measured.items()}
+    indices = {name: read_by(distance, spec, wide, distance.only) for name, distance in config.distances.items()}
+    arrays |= _fit_distances(_Rows(z, labels, weights, parts), indices, config, pseudo, zoomed)
     head_config = HeadConfig(
         spec=spec,
         backbones=backbones,
         backbone_names=backbone_names,
+        differences=differences,
         members=config.members,
         hidden={name: branch.hidden for name, branch in config.branches.items()},
         distances={name: distance.relative for name, distance in config.distances.items()},
         clip=config.clip,
         alpha=config.alpha,
     )
-    raw = raw_logits_of(head_config, arrays, features)
+    raw = raw_logits_of(head_config, arrays, measured)
     for name, label in (("conformal.ai", 1), ("conformal.real", 0)):
         arrays[name] = np.sort(raw[parts.conformal & (labels == label)])
     rows = parts.validation
     return _finish(head_config, arrays, _Validation(raw[rows], labels[rows], weights[rows]), config)
+
+
+def read_by(part: BranchConfig | DistanceConfig, spec: FeatureSpec, wide: FeatureSpec, only: str = "") -> Indices:
+    """Return the numbers of the features that a part of the head reads.
+
+    Args:
+        part: A branch or a distance.
+        spec: The features that are measured.
+        wide: The same with the differences between their scales.
+        only: What a feature's name must have in it.
+    """
+    scales = tuple(spec.scales) if part.scales is None else part.scales
+    return np.array(wide.select((*scales, *part.differences), part.groups, only), dtype=np.int64)
 
 
 def _check_parts(parts: Parts, labels: NDArray[np.int64], alpha: float) -> None:
@@ -166,12 +149,42 @@ def _check_parts(parts: Parts, labels: NDArray[np.int64], alpha: float) -> None:
 
 @dataclass(frozen=True)
 class _Rows:
-    """What a branch is fitted on: its standardised features, and the rows' labels, weights and part."""
+    """What a branch or distance is fitted on: standardised features, and the rows' labels, weights and parts."""
 
     z: FloatArray
     labels: NDArray[np.int64]
     weights: Floats
     parts: Parts
+
+
+def _fit_distances(
+    rows: _Rows,
+    indices: dict[str, Indices],
+    config: FitConfig,
+    pseudo: Bools | None,
+    zoomed: NDArray[np.int64] | None,
+) -> dict[str, NDArray[np.generic]]:
+    # Pseudo-fakes whose share is 0 have no weight, and nothing can be relative to them.
+    real, other = (rows.parts.training & (rows.labels == label) & (rows.weights > 0) for label in (0, 1))
+    if pseudo is not None and (other & pseudo).any():
+        other &= pseudo
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, distance in config.distances.items():
+        index = indices[name]
+        if not len(index):
+            raise ValueError(f"the distance {name} reads no feature: none has {distance.only!r} in its name")
+        views = rows.z[:0, None, index] if zoomed is None else rows.z[zoomed][..., index]
+        fitted = fit_distance(
+            rows.z[:, index],
+            rows.weights,
+            real,
+            other if distance.relative else None,
+            distance.components,
+            zoom_directions(views, distance.zoom_axes),
+        )
+        fitted["line"] *= distance.share / config.total_share
+        arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in fitted.items()}
+    return arrays
 
 
 def _fit_branch(rows: _Rows, branch: BranchConfig, config: FitConfig, name: str) -> dict[str, FloatArray]:
@@ -266,29 +279,6 @@ def _finish(config: HeadConfig, arrays: dict[str, NDArray[np.generic]], rows: _V
     loss = -np.average(np.where(rows.labels == 1, np.log(q), np.log(1 - q)), weights=rows.weights)
     auc = roc_auc_score(rows.labels, rows.raw, sample_weight=rows.weights)
     return FitReport(calibrated, float(auc), float(loss))
-
-
-def row_weights(labels: NDArray[np.int64], sources: NDArray[np.str_], pseudo: Bools, config: FitConfig) -> Floats:
-    """Weigh rows: both classes alike; within a class by source; within the AI class pseudo-fakes as asked.
-
-    Args:
-        labels: 1 = AI-generated, 0 = real.
-        sources: Source of each row; one with n rows counts n ** config.balance.
-        pseudo: Rows that are pseudo-fakes.
-        config: ``balance`` and ``pseudo_share``.
-
-    Returns:
-        Weights with mean 1.
-    """
-    weights = np.zeros(len(labels))
-    share = config.pseudo_share if (pseudo & (labels == 1)).any() else 0.0
-    if not (~pseudo & (labels == 1)).any():
-        share = 1.0
-    for rows, part in ((labels == 0, 0.5), ((labels == 1) & ~pseudo, 0.5 * (1 - share)), (pseudo, 0.5 * share)):
-        _, inverse, counts = np.unique(sources[rows], return_inverse=True, return_counts=True)
-        raw = counts[inverse].astype(np.float64) ** (config.balance - 1) if rows.any() else np.zeros(0)
-        weights[rows] = raw / max(raw.sum(), 1e-12) * part * len(labels)
-    return weights
 
 
 def standardiser(features: FloatArray) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cinemae.arrays import Array, array_namespace
 from cinemae.fusion.curve import monotone
+from cinemae.fusion.differences import add_differences, with_differences
 from cinemae.fusion.distance import log_distance, places
 from cinemae.likelihood.conditional import FloatArray
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cinemae.fusion.head import HeadConfig
 
 ROWS = 16  # rows computed together
+DIFFERENCES = ("differences.plus", "differences.minus")
 LAYERS = ("index", "in", "in_bias", "out", "out_bias")
 DISTANCE = ("index", "mean", "axes", "line")
 OTHER = ("other_mean", "other_axes")
@@ -66,6 +68,7 @@ def branch_logits(config: HeadConfig, weights: Mapping[str, Array], rows: Array)
         rows: The images' features, (images, features).
     """
     xp = array_namespace(rows)
+    rows = add_differences(rows, *(weights[name] for name in DIFFERENCES))
     z = xp.clip((rows - weights["center"]) / weights["spread"], -config.clip, config.clip)
     out = {}
     for branch, units in config.hidden.items():
@@ -89,7 +92,9 @@ def arranged(config: HeadConfig, weights: Mapping[str, NDArray[Any]]) -> dict[st
 
     The order in which a unit's products are added is then that of the features, whatever the number of rows.
     """
+    out: dict[str, NDArray[Any]]
     out = {name: np.asarray(weights[name], dtype=np.float64) for name in ("center", "spread")}
+    out |= dict(zip(DIFFERENCES, with_differences(config.spec, config.differences)[1:], strict=True))
     for branch in config.hidden:
         index, first = weights[f"{branch}.index"], np.asarray(weights[f"{branch}.in"], dtype=np.float64)
         out[f"{branch}.index"] = index

@@ -26,6 +26,7 @@ from cinemae.folders import fingerprint_of, load_folder, save_folder
 from cinemae.fusion.config import CalibrationKind
 from cinemae.fusion.conformal import Band, Conformal, Decision, check_request
 from cinemae.fusion.curve import sigmoid as sigmoid
+from cinemae.fusion.differences import with_differences
 from cinemae.fusion.errors import HeadError as HeadError
 from cinemae.fusion.forward import DISTANCE, KNOTS, LAYERS, OTHER, arranged, branch_logits_of, calibrated, total_of
 from cinemae.likelihood.conditional import FloatArray
@@ -44,6 +45,7 @@ class HeadConfig(BaseModel):
         spec: The features it was trained on.
         backbones: Fingerprint of each scale's MAE, joined with that of its noise model if it has one.
         backbone_names: Where those MAEs can be loaded from.
+        differences: By name, two scales whose features, the second's taken from the first's, join those of the spec.
         members: Number of averaged networks.
         hidden: Hidden units of each network branch, by its name.
         distances: Of each distance branch, by its name, whether the distance from other images is taken off.
@@ -65,6 +67,7 @@ class HeadConfig(BaseModel):
     spec: FeatureSpec
     backbones: dict[str, str]
     backbone_names: dict[str, str]
+    differences: dict[str, tuple[str, str]] = Field(default_factory=dict)
     members: int = Field(ge=1)
     hidden: dict[str, int] = Field(default_factory=dict)
     distances: dict[str, bool] = Field(default_factory=dict)
@@ -98,9 +101,9 @@ class FusionHead:
 
     Attributes:
         config: Its configuration.
-        weights: ``center`` and ``spread`` (features,), and for each branch ``*.in``
-            (members, features, hidden), ``*.in_bias``, ``*.out`` (members, hidden), ``*.out_bias``,
-            and ``*.index``, which says which features it reads. A distance has ``*.index``, ``*.mean``
+        weights: ``center`` and ``spread`` (features,), those of differences after those of the spec, and for
+            each branch ``*.in`` (members, features, hidden), ``*.in_bias``, ``*.out`` (members, hidden),
+            ``*.out_bias``, and ``*.index``, which says which features it reads. A distance has ``*.index``, ``*.mean``
             (features,), ``*.axes`` (features, components) and ``*.line``, by which it becomes a part of
             the logit (slope, offset); a relative one also ``*.other_mean`` (components,) and
             ``*.other_axes`` (components, components). ``conformal.ai`` and ``conformal.real``
@@ -124,7 +127,10 @@ class FusionHead:
             wanted |= set(KNOTS)
         if weights.keys() != wanted:
             raise HeadError(f"head weights differ from what is needed: {sorted(weights.keys() ^ wanted)}")
-        total = len(config.spec.names)
+        try:
+            total = len(with_differences(config.spec, config.differences)[0].names)
+        except ValueError as error:
+            raise HeadError(str(error)) from error
         if weights["center"].shape != (total,) or weights["spread"].shape != (total,):
             raise HeadError(f"{len(weights['center'])} standardised features for {total} names")
         for branch in config.parts:

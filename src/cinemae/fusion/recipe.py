@@ -1,90 +1,26 @@
-"""The training recipe: which images, which variants, which parts; everything that a head's record needs."""
+"""The training recipe: measure the images, fit the parts that are wanted, and record how."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.alignment import AugmentConfig, PseudoConfig, WindowConfig, ZoomConfig, fit_sizes, short_sides
-from cinemae.datasets import AnyLayout, LabelledImage, manifest_hash, read_images, read_photos
-from cinemae.features.collect import Collected, Job, Variant, collect
+from cinemae.datasets import AnyLayout, LabelledImage, manifest_hash, read_images
+from cinemae.features.collect import Collected, collect
 from cinemae.features.measurer import ExtractorConfig
-from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, ScaleSpec, default_scales
-from cinemae.fusion.config import FitConfig
+from cinemae.features.spec import FeatureSpec
+from cinemae.fusion.config import TrainConfig, part_config
 from cinemae.fusion.conformal import rank
-from cinemae.fusion.division import divide, parts_of
-from cinemae.fusion.fit import FitReport, Parts, fit_head, row_weights
+from cinemae.fusion.division import Parts, divide, parts_of, row_weights
+from cinemae.fusion.fit import FitReport, fit_head
 from cinemae.fusion.head import FusionHead
-from cinemae.likelihood.distributions import Family
-from cinemae.mae.select import PrecisionChoice
-from cinemae.seeding import rng_for
+from cinemae.fusion.jobs import choose_photos, training_jobs
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
-
-
-class TrainConfig(BaseModel):
-    """Everything that a training run depends on, beside the data.
-
-    Attributes:
-        scales: The feature scales.
-        family: Distribution under which the NLL is taken.
-        backbones: Where each scale's MAE is loaded from.
-        augment: The augmentation, the same for both classes.
-        window: Which part of a large image is used.
-        pseudo: Distribution of a decoder's traces.
-        pseudo_fakes: Whether each real image also gives pseudo-fakes.
-        zoom: The scales that some photographs are measured at, for the distances that leave them out.
-        zoom_photos: Number of these photographs, drawn from the large ones of the training part.
-        augmentations: Variants of each image.
-        photos_limit: Number of extra photographs.
-        fit: The fit.
-        precision: Arithmetic of the MAEs.
-        device: Where they run.
-        licence: Licence of the head.
-        seed: Seed of augmentation, choice of photographs, split and fit.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    scales: dict[str, ScaleSpec] = Field(default_factory=default_scales)
-    family: Family = "logistic"
-    backbones: dict[str, str] = DEFAULT_BACKBONES
-    augment: AugmentConfig = AugmentConfig()
-    window: WindowConfig = WindowConfig()
-    pseudo: PseudoConfig = PseudoConfig()
-    pseudo_fakes: bool = True
-    zoom: ZoomConfig = ZoomConfig()
-    zoom_photos: int = Field(default=150, ge=0)
-    augmentations: int = Field(default=1, ge=1)
-    photos_limit: int = Field(default=3000, ge=0)
-    fit: FitConfig = FitConfig()
-    precision: PrecisionChoice = "auto"
-    device: str | None = None
-    licence: str = "unknown"
-    seed: int = 0
-
-
-def part_config(fit: FitConfig, part: str) -> FitConfig:
-    """Return the settings that fit one branch alone, or all of them.
-
-    Raises:
-        ValueError: If there is no branch of that name.
-    """
-    if part == "fused":
-        return fit
-    if part not in fit.parts:
-        raise ValueError(f"no branch named {part}; the configuration has {', '.join(fit.parts)}")
-    kept = {
-        kind: {name: settings for name, settings in getattr(fit, kind).items() if name == part}
-        for kind in ("branches", "distances")
-    }
-    return fit.model_copy(update=kept)
 
 
 def train_head(
@@ -223,7 +159,7 @@ def weigh_and_split(measured: Collected, config: TrainConfig) -> tuple[NDArray[n
     plain = np.array([job.variant.protocol != "zoom" for job in measured.jobs], dtype=np.bool_)
     weights = np.zeros(len(plain))
     weights[plain] = row_weights(measured.labels[plain], sources[plain], measured.pseudo[plain], fit)
-    return weights, parts_of(measured.jobs, fit)
+    return weights, parts_of(measured.jobs, measured.asked, fit)
 
 
 def prepare_extractor(config: TrainConfig) -> ExtractorConfig:
@@ -237,70 +173,3 @@ def prepare_extractor(config: TrainConfig) -> ExtractorConfig:
         precision=config.precision,
     )
     return ExtractorConfig.of(built, config.backbones)
-
-
-def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]:
-    """Return the jobs of a training set.
-
-    Each image gives its augmentations; each real one also gives pseudo-fakes, the same
-    augmentations of the image with a decoder's traces. Sizes are equalised over the whole set if
-    the augmentation asks for it. At the end stand the zoomed photographs, if a distance wants them.
-    """
-    equalisers = {}
-    if config.augment.equalise:
-        readable, sides = short_sides(images)
-        equalisers = dict(fit_sizes(readable, sides, pooled=True))
-    jobs = []
-    for image in images:
-        for protocol, wanted in (("augment", True), ("pseudo", config.pseudo_fakes and image.label == 0)):
-            for number in range(config.augmentations if wanted else 0):
-                variant = Variant.model_validate(
-                    {
-                        "protocol": protocol,
-                        "number": number,
-                        "seed": config.seed,
-                        "window": config.window,
-                        "augment": config.augment,
-                        "pseudo": config.pseudo,
-                    }
-                )
-                jobs.append(Job(image, variant, equalisers.get(image.generator)))
-    return jobs + zoom_jobs(images, config)
-
-
-def zoom_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]:
-    """Return the jobs that measure large real images of the training part at several scales."""
-    if not any(distance.zoom_axes for distance in config.fit.distances.values()):
-        return []
-    training = divide(images, config.fit.model_copy(update={"seed": config.seed})).training
-    readable, sides = short_sides([image for image in training if image.label == 0])
-    large = [image for image, side in zip(readable, sides, strict=True) if side >= config.zoom.smallest]
-    variants = [
-        Variant(protocol="zoom", number=number, seed=config.seed, zoom=config.zoom)
-        for number in range(len(config.zoom.factors))
-    ]
-    return [
-        Job(image, variant) for image in draw_photos(large, config.zoom_photos, config.seed) for variant in variants
-    ]
-
-
-def choose_photos(where: list[Path], root: Path | None, limit: int, seed: int) -> list[LabelledImage]:
-    """Read photographs and draw some; see :func:`draw_photos`."""
-    return draw_photos([photo for place in where for photo in read_photos(place, root)], limit, seed)
-
-
-def draw_photos(photos: list[LabelledImage], limit: int, seed: int) -> list[LabelledImage]:
-    """Draw photographs by n ** -0.75 times their short side, n being their source's number of images.
-
-    Variety before numbers; and large photographs before small ones, since a camera's original is what
-    a head that has only seen the web's small images takes for a fake. An unreadable one counts as if
-    it were a pixel wide; if it is drawn all the same, it is refused by name when it is measured.
-    """
-    if len(photos) <= limit:
-        return photos
-    readable, known = short_sides(photos)
-    side_of = dict(zip(readable, known, strict=True))
-    sizes = Counter(photo.source for photo in photos)
-    weight = np.array([sizes[photo.source] ** -0.75 * side_of.get(photo, 1) for photo in photos])
-    order = rng_for(seed, "photos").choice(len(photos), limit, replace=False, p=weight / weight.sum())
-    return [photos[number] for number in sorted(order)]
