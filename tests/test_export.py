@@ -19,6 +19,7 @@ from cinemae.export.describe import LABELS
 from cinemae.export.scorer import Scorer, outwards
 from cinemae.features.extractor import FeatureExtractor
 from cinemae.features.spec import FeatureSpec
+from cinemae.fusion.config import DistanceConfig, FitConfig
 from cinemae.fusion.fit import fit_head
 from cinemae.fusion.head import FusionHead
 from cinemae.likelihood.noise import NoiseModel
@@ -58,6 +59,14 @@ def lively(config: ViTMAEConfig, contrast: float) -> ViTMAE:
     return mae
 
 
+def with_octave(fit: FitConfig) -> FitConfig:
+    """A branch and a distance that read what changes between two scales, as the shipped head's do."""
+    error = fit.branches["error"].model_copy(update={"differences": ("octave",)})
+    between = DistanceConfig(groups=("global",), scales=(), differences=("octave",), components=2, share=0.2)
+    update = {"branches": fit.branches | {"error": error}, "distances": fit.distances | {"between": between}}
+    return fit.model_copy(update=update)
+
+
 def fitted(names: dict[str, str], spec: FeatureSpec, calibration: str = "platt") -> Detector:
     """A detector whose head says of pictures all that a verdict can be."""
     extractor = extractor_from(names, spec)
@@ -65,6 +74,7 @@ def fitted(names: dict[str, str], spec: FeatureSpec, calibration: str = "platt")
     labels, parts = np.repeat([0, 1], 16), quarters(32)
     prints = {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
     fit = FIT.model_copy(update={"calibration": calibration})
+    fit = with_octave(fit) if "half" in spec.scales else fit
     head = fit_head(np.stack(rows), labels, np.ones(32), parts, extractor.spec, prints, names, fit).head
     settings = {"temperature": 5.0, "bias": -0.3, "threshold": 0.4, "licence": "CC0-1.0"}
     return Detector(extractor, banded(head, 0.35, 0.65, **settings))
