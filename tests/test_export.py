@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from cinemae.detector import Detector
-from cinemae.export import Exported, ExportError, export_detector, inputs_of, onnx_graph, open_exported, write
+from cinemae.export import Exported, ExportError, export_detector, inputs_of, open_exported, write
 from cinemae.export.describe import LABELS
 from cinemae.export.scorer import Scorer, outwards
 from cinemae.features.extractor import FeatureExtractor
@@ -39,6 +39,7 @@ from toys import (
     small_vit,
     upsampled,
 )
+from tracing import traced_once
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -96,18 +97,7 @@ def detectors(tmp_path_factory) -> dict[str, Detector]:
 
 @pytest.fixture(scope="module")
 def once() -> Iterator[None]:
-    """Trace each scorer once, whatever it is written as: that takes most of the time."""
-    programs: dict[str, Any] = {}
-    trace = onnx_graph.to_onnx
-
-    def traced(scorer: Scorer, shapes: Any) -> Any:
-        key = str(scorer.outputs)
-        if key not in programs:
-            programs[key] = trace(scorer, shapes)
-        return programs[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_graph, "to_onnx", traced)
+    with traced_once():
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.fit import fit_head
 from cinemae.images import load_image
 from toys import FIT, SCALES, extractor_from, pink, quarters, save_small, small_conv, upsampled
+from tracing import traced_once
 
 pytest.importorskip("onnxscript")
 
@@ -38,6 +40,13 @@ def fine_head(tmp_path_factory) -> Path:
     prints = {"fine": extractor.backbones["fine"].fingerprint}
     fit_head(rows, labels, np.ones(16), parts, extractor.spec, prints, names, FIT).head.save(place / "head")
     return place / "head"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def once() -> Iterator[None]:
+    """There is one scorer here."""
+    with traced_once():
+        yield
 
 
 @pytest.fixture(scope="module")

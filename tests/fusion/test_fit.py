@@ -26,6 +26,9 @@ CONFIG = FitConfig(
 )  # fmt: skip
 
 
+LOCAL = part_config(CONFIG, "local")  # one branch is enough where calibration is what is tested
+
+
 def with_branches(**update: object) -> FitConfig:
     branches = {name: branch.model_copy(update=update) for name, branch in CONFIG.branches.items()}
     return CONFIG.model_copy(update={"branches": branches})
@@ -255,7 +258,7 @@ def test_what_is_stored_are_the_conformal_rows_logits_of_each_class():
 def test_each_calibration_leaves_the_verdicts_as_they_are(kind):
     """They stand on ranks, and every calibration rises."""
     data = toy("likelihood", 1500)
-    platt, other = (fitted(data, CONFIG.model_copy(update={"calibration": c})).head for c in ("platt", kind))
+    platt, other = (fitted(data, LOCAL.model_copy(update={"calibration": c})).head for c in ("platt", kind))
     assert other.config.calibration == kind
     assert (other.config.bias == 0) is (kind == "temperature")
     found = [[head.decide(p) for p in head.probabilities(data[0]).tolist()] for head in (platt, other)]
@@ -278,7 +281,7 @@ def test_probabilities_are_calibrated(kind):
     """On rows that calibration has not seen."""
     data = toy("likelihood", 5000, shift=1.5)
     held = data[3].conformal
-    p = fitted(data, CONFIG.model_copy(update={"calibration": kind})).head.probabilities(data[0][held])
+    p = fitted(data, LOCAL.model_copy(update={"calibration": kind})).head.probabilities(data[0][held])
     for low, high in ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0)):
         inside = (p >= low) & (p < high)
         assert data[1][held][inside].mean() == pytest.approx(p[inside].mean(), abs=0.12)
@@ -287,7 +290,7 @@ def test_probabilities_are_calibrated(kind):
 def test_the_band_leaves_the_wanted_shares_outside():
     """Of the images it was calibrated on, k of n + 1, and of new ones about as many."""
     data = toy("likelihood", 4000, shift=1.0)
-    head = fitted(data, CONFIG.model_copy(update={"alpha": 0.05})).head
+    head = fitted(data, LOCAL.model_copy(update={"alpha": 0.05})).head
     low, high = head.band
     for rows, slack in ((data[3].conformal, 0.003), (data[3].validation, 0.045)):
         p, labels = head.probabilities(data[0][rows]), data[1][rows]
