@@ -26,9 +26,12 @@ def test_what_is_given_replaces_all_that_lies_there():
 
 
 def test_nothing_takes_a_part_out():
-    config = with_settings(TrainConfig(), {"fit.branches.error": None, "scales.half": None, "backbones.half": None})
+    octave = dict.fromkeys(("fit.branches.error", "fit.distances.octave-unusual", "fit.distances.octave-contrast"))
+    config = with_settings(TrainConfig(), octave | {"scales.half": None, "backbones.half": None})
     assert list(config.fit.branches) == ["local", "global"]
     assert list(config.scales) == list(config.backbones) == ["semantic", "fine"]
+    with pytest.raises(CompareError, match=r"scales\.half = null: fit\.differences\.octave is of fine and half"):
+        with_settings(TrainConfig(), {"scales.half": None})
     assert with_settings(TrainConfig(), {"fit.branches.error.scales": None}) == TrainConfig()  # all scales, there
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from cinemae.features.spec import FeatureSpec
-from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
+from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec
+from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig, TrainConfig
 from cinemae.fusion.differences import add_differences, with_differences
 from cinemae.fusion.division import Parts
 from cinemae.fusion.errors import HeadError
@@ -66,6 +66,17 @@ def test_a_part_reads_a_difference_that_there_is_and_something_at_all():
         FitConfig(branches={"far": branch}, distances={}, differences={})
     with pytest.raises(ValidationError, match="reads neither a scale nor a difference"):
         DistanceConfig(groups=("error",), scales=())
+
+
+def test_a_training_names_a_difference_that_its_scales_do_not_give():
+    with pytest.raises(ValidationError, match=r"octave is of fine and half; there is no scale half"):
+        TrainConfig(scales={"fine": SCALES["fine"]})
+    with pytest.raises(
+        ValidationError, match=r"fit.differences.octave is of fine and half, whose MAEs are not the same"
+    ):
+        TrainConfig(backbones=DEFAULT_BACKBONES | {"half": "another"})
+    unread = FitConfig(branches={"error": BranchConfig(groups=("error",))}, distances={})
+    assert TrainConfig(scales={"fine": SCALES["fine"]}, fit=unread).fit.used_differences == {}
 
 
 def toy(rows: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray, Parts]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.distance import FLOOR
-from cinemae.fusion.forward import ROWS
+from cinemae.fusion.forward import ROWS, total_of
 from cinemae.fusion.head import FusionHead, HeadConfig, HeadError, sigmoid
 from cinemae.loading import find_head
 from toys import head_of
@@ -78,11 +78,19 @@ def test_rows_of_the_shipped_head_do_not_depend_on_each_other():
     head = FusionHead.load(find_head(None))
     rng = np.random.default_rng(0)
     count = len(head.config.spec.names)
-    rows = (head.weights["center"] + head.weights["spread"] * rng.normal(size=(40, count))).astype(np.float32)
+    center, spread = (head.weights[name][:count] for name in ("center", "spread"))  # without differences
+    rows = (center + spread * rng.normal(size=(40, count))).astype(np.float32)
     together = head.logits(rows)
     assert np.concatenate([head.logits(row[None]) for row in rows]).tobytes() == together.tobytes()
     for other in (rows[::-1], np.asfortranarray(rows)[::-1], np.repeat(rows[::-1], 2, axis=0)[::2]):
         assert head.logits(other)[::-1].tobytes() == together.tobytes()
+
+
+def test_the_sum_of_many_branches_does_not_depend_on_the_number_of_images():
+    rng = np.random.default_rng(0)
+    branches = {str(number): rng.normal(size=40) for number in range(12)}
+    alone = [total_of({name: logits[n : n + 1] for name, logits in branches.items()}) for n in range(40)]
+    assert np.concatenate(alone).tobytes() == total_of(branches).tobytes()
 
 
 def test_no_rows():

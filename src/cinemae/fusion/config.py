@@ -180,6 +180,12 @@ class FitConfig(BaseModel):
         return (*self.branches, *self.distances)
 
     @property
+    def used_differences(self) -> dict[str, tuple[str, str]]:
+        """The differences that some part reads: a head of one scale needs no other."""
+        read = {name for part in (self.branches | self.distances).values() for name in part.differences}
+        return {name: scales for name, scales in self.differences.items() if name in read}
+
+    @property
     def total_share(self) -> float:
         """What the shares add up to."""
         shares = [branch.share for branch in self.branches.values()]
@@ -226,6 +232,15 @@ class TrainConfig(BaseModel):
     device: str | None = None
     licence: str = "unknown"
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _differences_make_sense(self) -> Self:
+        for name, scales in self.fit.used_differences.items():
+            if missing := [scale for scale in scales if scale not in self.scales]:
+                raise ValueError(f"fit.differences.{name} is of {' and '.join(scales)}; there is no scale {missing[0]}")
+            if len({self.backbones.get(scale) for scale in scales}) > 1:
+                raise ValueError(f"fit.differences.{name} is of {' and '.join(scales)}, whose MAEs are not the same")
+        return self
 
 
 def part_config(fit: FitConfig, part: str) -> FitConfig:

@@ -89,10 +89,7 @@ def fit_head(
     if not np.isfinite(features).all():
         raise ValueError(f"features that are not finite: {bad_names(features, spec)}")
     _check_parts(parts, labels, config.alpha)
-    # Only those that are read: a head of one scale needs no other.
-    read = {name for part in (config.branches | config.distances).values() for name in part.differences}
-    differences = {name: scales for name, scales in config.differences.items() if name in read}
-    wide, plus, minus = with_differences(spec, differences)
+    wide, plus, minus = with_differences(spec, config.used_differences)
     measured, features = features, add_differences(features, plus, minus)
     # Real images alone: a feature says how far an image is from what photographs are.
     center, spread = standardiser(features[parts.training & (labels == 0)])
@@ -110,7 +107,7 @@ def fit_head(
         spec=spec,
         backbones=backbones,
         backbone_names=backbone_names,
-        differences=differences,
+        differences=config.used_differences,
         members=config.members,
         hidden={name: branch.hidden for name, branch in config.branches.items()},
         distances={name: distance.relative for name, distance in config.distances.items()},

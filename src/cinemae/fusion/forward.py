@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,8 +56,8 @@ def raw_logits_of(config: HeadConfig, weights: Mapping[str, NDArray[Any]], featu
 
 def total_of(branches: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the sum of branches, (images,)."""
-    total: NDArray[np.float64] = np.sum(list(branches.values()), axis=0)
-    return total
+    # One after the other: of eight and more, np.sum would add those of a single image in another order.
+    return reduce(np.add, branches.values())
 
 
 def branch_logits(config: HeadConfig, weights: Mapping[str, Array], rows: Array) -> dict[str, Array]:
