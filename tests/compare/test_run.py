@@ -245,7 +245,7 @@ def test_an_image_that_cant_be_read_is_told_and_left_out(document, shared_cache,
     ("change", "message"),
     [
         ({"methods": {"m": {"kind": "saved", "model": "nowhere"}}}, r"methods\.m: nowhere"),
-        ({"train": {"backbones.fine": "nowhere"}}, r"methods\.fused: .*nowhere"),
+        ({"train": {"backbones.semantic": "nowhere"}}, r"methods\.fused: .*nowhere"),
         ({"methods": {"p": {"kind": "probe", "checkpoint": "nowhere"}}}, r"methods\.p: .*nowhere"),
     ],
 )

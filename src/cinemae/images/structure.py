@@ -35,6 +35,7 @@ _FILL = re.compile(rb"\xff+")
 _SEQUENTIAL, _PROGRESSIVE, _ARITHMETIC = (0xC0, 0xC1), (0xC2,), (0xC9, 0xCA)
 _FRAMES = (*_SEQUENTIAL, *_PROGRESSIVE, *_ARITHMETIC)
 _STRIPS = (273, 324)  # offsets of strips, of tiles
+_NAMED = re.compile(rb"[\x21\x2c\x3b]")  # in a GIF: an extension, an image, the end
 
 
 def check_structure(data: bytes, name: str) -> None:
@@ -176,9 +177,9 @@ def _check_gif(data: bytes, name: str) -> None:
         elif kind == 0x21:  # an extension
             comment = data[place + 1] == 0xFE
             place += 2
-        else:  # nothing that has a name; skipped, as Pillow does
-            blocks += 1
-            place += 1
+        else:  # nothing that has a name; skipped, as Pillow does, a byte a block
+            start, place = place, _nameless(data, place)
+            blocks += place - start
         while kind in (0x21, 0x2C) and (size := data[place]) and blocks <= MOST_SUB_BLOCKS:
             place += 1 + size
             blocks += 1
@@ -190,6 +191,12 @@ def _check_gif(data: bytes, name: str) -> None:
             raise _too_many(name, "blocks of comments", MOST_COMMENT_BLOCKS)
         if frames > MOST_FRAMES:
             raise _too_many(name, "frames", MOST_FRAMES)
+
+
+def _nameless(data: bytes, place: int) -> int:
+    """Return where the next block that has a name begins, or the file ends."""
+    named = _NAMED.search(data, place)
+    return named.start() if named else len(data)
 
 
 def _colours(flags: int) -> int:
