@@ -37,6 +37,7 @@ def test_a_verdict_needs_neither_torch_nor_the_command_line():
     )
     assert "openvino" in loaded
     assert not loaded & (TORCH | {"rich", "typer", "huggingface_hub"})
+    assert not loaded & {"cinemae.fusion.config", "cinemae.alignment", "cinemae.datasets"}  # what only training needs
 
 
 def test_the_command_needs_no_torch():

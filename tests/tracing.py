@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from cinemae.export import onnx_graph
-from cinemae.export.scorer import Scorer
-
 
 @contextmanager
 def traced_once() -> Iterator[None]:
     """Let scorers of like outputs share one graph; they must be of the same detector, masks included."""
+    from cinemae.export import onnx_graph  # not above: tests are skipped without what it needs
+    from cinemae.export.scorer import Scorer
+
     programs: dict[str, Any] = {}
     trace = onnx_graph.to_onnx
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cinemae.alignment import AugmentConfig, PseudoConfig, WindowConfig, ZoomConfig
 from cinemae.features.spec import DEFAULT_BACKBONES, Group, ScaleSpec, default_scales
+from cinemae.fusion.curve import CalibrationKind
 from cinemae.likelihood.distributions import Family
 from cinemae.mae.select import PrecisionChoice
-
-CalibrationKind = Literal["temperature", "platt", "isotonic"]
 
 
 class PartConfig(BaseModel):
@@ -188,8 +187,7 @@ class FitConfig(BaseModel):
     @property
     def total_share(self) -> float:
         """What the shares add up to."""
-        shares = [branch.share for branch in self.branches.values()]
-        return sum(shares + [distance.share for distance in self.distances.values()])
+        return sum(part.share for part in (self.branches | self.distances).values())
 
 
 class TrainConfig(BaseModel):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cinemae.arrays import Array, array_namespace
+
+CalibrationKind = Literal["temperature", "platt", "isotonic"]
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

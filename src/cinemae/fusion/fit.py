@@ -90,18 +90,18 @@ def fit_head(
         raise ValueError(f"features that are not finite: {bad_names(features, spec)}")
     _check_parts(parts, labels, config.alpha)
     wide, plus, minus = with_differences(spec, config.used_differences)
-    measured, features = features, add_differences(features, plus, minus)
+    inputs = add_differences(features, plus, minus)
     # Real images alone: a feature says how far an image is from what photographs are.
-    center, spread = standardiser(features[parts.training & (labels == 0)])
-    z = np.clip((features - center) / spread, -config.clip, config.clip).astype(np.float32)
+    center, spread = standardiser(inputs[parts.training & (labels == 0)])
+    z = np.clip((inputs - center) / spread, -config.clip, config.clip).astype(np.float32)
     arrays: dict[str, NDArray[np.generic]] = {"center": center, "spread": spread}
     for name, branch in config.branches.items():
-        index = read_by(branch, spec, wide)
+        index = _read_by(branch, spec, wide)
         fitted = _fit_branch(_Rows(z[:, index], labels, weights, parts), branch, config, name)
         for key in ("out", "out_bias"):
             fitted[key] *= branch.share / config.total_share
         arrays |= {f"{name}.index": index} | {f"{name}.{key}": array for key, array in fitted.items()}
-    indices = {name: read_by(distance, spec, wide, distance.only) for name, distance in config.distances.items()}
+    indices = {name: _read_by(distance, spec, wide, distance.only) for name, distance in config.distances.items()}
     arrays |= _fit_distances(_Rows(z, labels, weights, parts), indices, config, pseudo, zoomed)
     head_config = HeadConfig(
         spec=spec,
@@ -114,14 +114,14 @@ def fit_head(
         clip=config.clip,
         alpha=config.alpha,
     )
-    raw = raw_logits_of(head_config, arrays, measured)
+    raw = raw_logits_of(head_config, arrays, features)
     for name, label in (("conformal.ai", 1), ("conformal.real", 0)):
         arrays[name] = np.sort(raw[parts.conformal & (labels == label)])
     rows = parts.validation
     return _finish(head_config, arrays, _Validation(raw[rows], labels[rows], weights[rows]), config)
 
 
-def read_by(part: BranchConfig | DistanceConfig, spec: FeatureSpec, wide: FeatureSpec, only: str = "") -> Indices:
+def _read_by(part: BranchConfig | DistanceConfig, spec: FeatureSpec, wide: FeatureSpec, only: str = "") -> Indices:
     """Return the numbers of the features that a part of the head reads.
 
     Args:

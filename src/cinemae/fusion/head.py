@@ -23,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cinemae.features.spec import FeatureSpec
 from cinemae.folders import fingerprint_of, load_folder, save_folder
-from cinemae.fusion.config import CalibrationKind
 from cinemae.fusion.conformal import Band, Conformal, Decision, check_request
+from cinemae.fusion.curve import CalibrationKind
 from cinemae.fusion.curve import sigmoid as sigmoid
 from cinemae.fusion.differences import with_differences
 from cinemae.fusion.errors import HeadError as HeadError
