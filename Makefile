@@ -51,7 +51,7 @@ $(TEST)/browser: $(TEST)/installed scripts/browser.sh
 
 # Two workers with one torch thread each: more threads than cores make small networks slower.
 unit: $(TEST)/installed $(TEST)/browser
-	CINEMAE_BROWSER="$$(cat $(TEST)/browser)" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(TEST)/bin/python -m pytest -n 2 --dist loadfile
+	CINEMAE_BROWSER="$$(cat $(TEST)/browser)" OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(TEST)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(BENCH)/installed
 	OMP_WAIT_POLICY=PASSIVE $(BENCH)/bin/python -m benchmarks.perf --out performance

@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,26 @@ if "CINEMAE_CACHE" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["CINEMAE_CACHE"], ignore_errors=True)
 
 pytest_plugins = ["toys"]  # small MAEs, labelled pictures and a head
+
+LONG = (
+    "scan/test_ray.py",
+    "test_export.py",
+    "test_benchmarks.py",
+    "fusion/test_fit.py",
+    "cli/test_export.py",
+    "test_readme.py",
+    "scan/test_run.py",
+    "cli/test_pretrain.py",
+    "cli/test_scan.py",
+)
+"""The files that take longest, longest first: a worker that got one of them last would be waited for."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; within a file the order stays."""
+    tests = Path(__file__).parent
+    rank = {tests / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session")
