@@ -1,8 +1,9 @@
 """Put the figures of evaluations and comparisons into docs/results.md, docs/experiments.md and MODEL_CARD.md.
 
     python scripts/write_results.py RESULTS [--robustness RESULTS2] [--comparison COMPARISON] [--ablations COMPARISON2]
+        [--axes COMPARISON3]
 
-RESULTS and RESULTS2 are folders of `cinemae evaluate`, COMPARISON and COMPARISON2 are of `cinemae compare`; the
+RESULTS and RESULTS2 are folders of `cinemae evaluate`, COMPARISON to COMPARISON3 are of `cinemae compare`; the
 commands stand in these pages. Nothing but what lies between the marks is touched.
 """
 
@@ -23,6 +24,7 @@ def main():
     parser.add_argument("--robustness", type=Path)
     parser.add_argument("--comparison", type=Path)
     parser.add_argument("--ablations", type=Path)
+    parser.add_argument("--axes", type=Path)
     given = parser.parse_args()
     evaluation = Evaluation.model_validate_json((given.results / "evaluation.json").read_text())
     summary = evaluation.summary()
@@ -38,6 +40,7 @@ def main():
     for page, mark, folder in (
         ("docs/results.md", "comparison", given.comparison),
         ("docs/experiments.md", "ablations", given.ablations),
+        ("docs/experiments.md", "axes", given.axes),
     ):
         if folder:
             comparison = Comparison.model_validate_json((folder / "comparison.json").read_text())
