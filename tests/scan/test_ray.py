@@ -33,7 +33,7 @@ from processes import environment, start
 
 POISONED = (sys.executable, str(Path(__file__).parent / "poisoned.py"))
 MOVES = ("seconds", "attempts")
-INPUTS, DISTINCT = 1020, 300
+INPUTS, DISTINCT = 5100, 300
 SECRET = "sesame-open-17"
 
 # Ray leaves files and sockets to the end of the process.
@@ -58,13 +58,13 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory, folder_of: Callable[..., Path]) -> Path:
-    """1,020 files with 300 different contents; two of them crash the poisoned decoder, 20 are refused."""
+    """5,100 files with 300 different contents; two of them crash the poisoned decoder, 100 are refused."""
     place = tmp_path_factory.mktemp("many")
     made = sorted(folder_of(place / "made", DISTINCT).rglob("*.*g"))
     for number in range(INPUTS):
         path = place / "all" / f"{number % 50:02d}" / f"{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        if number in (140, 700):
+        if number in (700, 3300):
             path.write_bytes(made[0].read_bytes() + b"segfault\n")
         elif number % 51 == 50:
             path.write_bytes(b"no picture")
@@ -195,11 +195,11 @@ def test_node_and_worker_killed_and_the_table_is_the_local_engines(cluster, many
         for said in said_by(driver):
             assert set(said) == {"rows"}, said
             killer.scored(said["rows"])
-    assert len(ScanFolder(str(out)).finished()) == 21
+    assert len(ScanFolder(str(out)).finished()) == 102
     totals = scan(str(many), str(out), options, jobs=1, command=command)  # finds everything there, and counts
     assert (killer.steps, killer.children) == ([], 3)  # both were killed, the raylet with a worker at work
     assert raylet.wait(10) == -signal.SIGKILL
-    assert (totals.parts, totals.items, totals.refused) == (21, INPUTS, 22)
+    assert (totals.parts, totals.items, totals.refused) == (102, INPUTS, 102)
     assert killer.rows == INPUTS
     rows = table(out)
     assert len(rows) == INPUTS
