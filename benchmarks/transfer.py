@@ -1,7 +1,7 @@
 """How far does what the features say of one generator carry over to another?
 
     python benchmarks/transfer.py DATA [--root ROOT] [--model HEAD] [--families FILE] [--protocol format]
-        [--limit N] [--precision auto] [--cache FOLDER]
+        [--limit N] [--strength 0.003] [--precision auto] [--cache FOLDER]
 
 Of each generator of the ``val`` split, the ROC-AUC of a logistic regression on all features, trained
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -35,17 +36,17 @@ from cinemae.evaluation import sample_images
 from cinemae.features.collect import Variant
 from cinemae.features.measurer import ExtractorConfig
 from cinemae.features.variants import Meter
-from cinemae.fusion.head import FusionHead
+from cinemae.fusion.forward import arranged, standardised
 
 COLUMNS = ("within", "others", "one", "head")
-AXES, STRENGTH, FOLDS = 200, 0.003, 5
+AXES, FOLDS = 200, 5
 Array = NDArray[Any]
 
 
 class Probe:
     """Logistic regression on the leading principal axes; every generator and class counts as much as another."""
 
-    def __init__(self, features: Array, labels: Array, generators: Array) -> None:
+    def __init__(self, features: Array, labels: Array, generators: Array, strength: float) -> None:
         self.axes = PCA(
             min(AXES, len(features) - 1, features.shape[1]), whiten=True, svd_solver="randomized", random_state=0
         )
@@ -54,7 +55,7 @@ class Probe:
             np.char.add(generators.astype(str), labels.astype(str)), return_inverse=True, return_counts=True
         )
         weights = 1 / sizes[groups]
-        self.line = LogisticRegression(C=STRENGTH, max_iter=1000)
+        self.line = LogisticRegression(C=strength, max_iter=1000)
         self.line.fit(places, labels, sample_weight=weights / weights.mean())
 
     def __call__(self, features: Array) -> Array:
@@ -62,7 +63,9 @@ class Probe:
         return np.asarray(self.line.decision_function(self.axes.transform(features)))
 
 
-def rate(features: Array, logits: Array, labels: Array, generators: Array) -> dict[str, dict[str, float]]:
+def rate(
+    features: Array, logits: Array, labels: Array, generators: Array, strength: float
+) -> dict[str, dict[str, float]]:
     """Return the ROC-AUCs of each generator that has both classes.
 
     Args:
@@ -70,19 +73,22 @@ def rate(features: Array, logits: Array, labels: Array, generators: Array) -> di
         logits: What the head says, (images,).
         labels: 1 = AI-generated, 0 = real.
         generators: The generators' names.
+        strength: Inverse strength of the regression's penalty.
     """
+
+    def probe(rows: Array) -> Probe:
+        return Probe(features[rows], labels[rows], generators[rows], strength)
+
     names = [str(name) for name in np.unique(generators) if len(set(labels[generators == name])) == 2]
     own = {name: np.flatnonzero(generators == name) for name in names}
-    trained = {name: Probe(features[own[name]], labels[own[name]], generators[own[name]]) for name in names}
+    trained = {name: probe(own[name]) for name in names}
     found = {}
     for name in names:
         rows = own[name]
-        elsewhere = np.concatenate([[], *(own[other] for other in names if other != name)]).astype(np.intp)
-        said: dict[str, list[Array]] = {
-            "within": [_folded(features[rows], labels[rows])],
-            "others": [Probe(features[elsewhere], labels[elsewhere], generators[elsewhere])(features[rows])]
-            if len(elsewhere)
-            else [],
+        others = [own[other] for other in names if other != name]
+        said = {
+            "within": [_folded(probe, features, labels, rows)],
+            "others": [probe(np.concatenate(others))(features[rows])] if others else [],
             "one": [trained[other](features[rows]) for other in names if other != name],
             "head": [logits[rows]],
         }
@@ -95,19 +101,11 @@ def rate(features: Array, logits: Array, labels: Array, generators: Array) -> di
     return found
 
 
-def _folded(features: Array, labels: Array) -> Array:
-    said = np.zeros(len(labels))
-    for fitted, tested in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(features, labels):
-        same = np.zeros(len(fitted))
-        said[tested] = Probe(features[fitted], labels[fitted], same)(features[tested])
+def _folded(probe: Callable[[Array], Probe], features: Array, labels: Array, rows: Array) -> Array:
+    said = np.zeros(len(rows))
+    for fitted, tested in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(rows, labels[rows]):
+        said[tested] = probe(rows[fitted])(features[rows[tested]])
     return said
-
-
-def standardised(head: FusionHead, features: Array) -> Array:
-    """Bring features to the units of the head: spreads of its training's real images, clipped."""
-    count = features.shape[1]  # what the head reads beside them are their differences
-    z = (features - head.weights["center"][:count]) / head.weights["spread"][:count]
-    return np.clip(z, -head.config.clip, head.config.clip)
 
 
 def main() -> None:
@@ -119,16 +117,21 @@ def main() -> None:
     parser.add_argument("--families", type=Path, help="means over these, as of benchmarks/families.json")
     parser.add_argument("--protocol", nargs="+", default=["format"], choices=get_args(Protocol))
     parser.add_argument("--limit", type=int, help="at most this many images of each generator and class")
+    parser.add_argument("--strength", type=float, default=0.003, help="inverse strength C of the regression's penalty")
     parser.add_argument("--precision", default="auto", choices=["auto", "f32", "bf16", "f16"])
     parser.add_argument("--cache", type=Path, default=Path(".cinemae-cache"))
     options = parser.parse_args()
     images = read_images(options.data, root=options.root, split="val")
-    images = sample_images(images, options.limit or len(images), 0)
+    if options.limit:
+        images = sample_images(images, options.limit, 0)
     detector = Detector.load(options.model, device="cpu", precision=options.precision)
     head = detector.head
     meter = Meter(ExtractorConfig.of(detector.extractor, head.config.backbone_names), options.cache)
     variants = [Variant(protocol=protocol) for protocol in options.protocol]
     measured = meter.measure(images, variants)
+    for reason in measured.refused:
+        print(f"left out: {reason}")
+    weights = arranged(head.config, head.weights)
     families = json.loads(options.families.read_text()) if options.families else {}
     for variant in variants:
         rows = measured.known([variant])
@@ -136,7 +139,8 @@ def main() -> None:
         labels, generators = (
             np.array([getattr(images[row], field) for row in rows]) for field in ("label", "generator")
         )
-        found = rate(standardised(head, features), head.logits(features), labels, generators)
+        inputs = standardised(head.config, weights, features)[:, : features.shape[1]]  # without differences
+        found = rate(inputs, head.logits(features), labels, generators, options.strength)
         print(f"{variant.protocol}: {len(rows)} images")
         for name, each in {**found, **means(found, families)}.items():
             print(f"  {name}: " + ", ".join(f"{column} {each[column]:.3f}" for column in COLUMNS))

@@ -43,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files first; within a file the order stays."""
     tests = Path(__file__).parent
     rank = {tests / name: number for number, name in enumerate(LONG)}
+    if gone := [str(path) for path in rank if not path.is_file()]:
+        raise pytest.UsageError(f"LONG names files that are not there: {', '.join(gone)}")
     items.sort(key=lambda item: rank.get(item.path, len(LONG)))
 
 

@@ -69,13 +69,13 @@ def test_transfer_tells_what_is_a_generator_s_own_from_what_they_share():
     for number, name in enumerate("abc"):  # each its own direction, and only c the opposite of a
         features[(generators == name) & (labels == 1), number % 2] += 6 * (-1) ** (number // 2)
     head = labels + rng.normal(scale=0.1, size=180)
-    found = transfer.rate(features, head, labels, generators)
+    found = transfer.rate(features, head, labels, generators, 0.003)
     assert list(found) == ["a", "b", "c"]
     assert all(each["within"] > 0.95 and each["head"] == 1 for each in found.values())
     assert found["a"]["others"] < 0.3  # what it would take from c is wrong
     assert found["c"]["one"] < 0.5
     assert found["a"]["one"] < found["a"]["within"]
-    alone = transfer.rate(features[:60], head[:60], labels[:60], generators[:60])["a"]
+    alone = transfer.rate(features[:60], head[:60], labels[:60], generators[:60], 0.003)["a"]
     assert np.isnan([alone["others"], alone["one"]]).all()
     average = transfer.means(found, {"two": ["a", "b", "not there"], "none": ["not there"]})
     assert list(average) == ["mean of two", "mean of all"]
@@ -86,9 +86,11 @@ def test_transfer_is_measured(toy_set, head_folder, tmp_path):
     other = tmp_path / "set"
     for name in ("one", "two"):
         shutil.copytree(toy_set / next(toy_set.iterdir()).name, other / name)
+    (other / "one" / "val" / "ai" / "text.png").write_text("no picture")
     command = [sys.executable, str(BENCHMARKS / "transfer.py"), str(other), "--model", str(head_folder)]
     command += ["--protocol", "raw", "format", "--precision", "f32", "--cache", str(tmp_path / "cache")]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^left out: .*text\.png", out, re.MULTILINE)
     assert re.findall(r"^(\w+): 32 images$", out, re.MULTILINE) == ["raw", "format"]
     lines = re.findall(r"^  (.+): within (\S+), others (\S+), one (\S+), head (\S+)$", out, re.MULTILINE)
     assert [line[0] for line in lines] == ["one", "two", "mean of all"] * 2

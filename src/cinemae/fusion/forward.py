@@ -69,8 +69,7 @@ def branch_logits(config: HeadConfig, weights: Mapping[str, Array], rows: Array)
         rows: The images' features, (images, features).
     """
     xp = array_namespace(rows)
-    rows = add_differences(rows, *(weights[name] for name in DIFFERENCES))
-    z = xp.clip((rows - weights["center"]) / weights["spread"], -config.clip, config.clip)
+    z = standardised(config, weights, rows)
     out = {}
     for branch, units in config.hidden.items():
         w = {part: weights[f"{branch}.{part}"] for part in LAYERS}
@@ -86,6 +85,18 @@ def branch_logits(config: HeadConfig, weights: Mapping[str, Array], rows: Array)
             score = score - log_distance(places(placed, w["other_mean"], w["other_axes"]))
         out[branch] = score * w["line"][0] + w["line"][1]
     return out
+
+
+def standardised(config: HeadConfig, weights: Mapping[str, Array], rows: Array) -> Array:
+    """Return what the parts of a head read: features, then differences, in spreads of its training's real images.
+
+    Args:
+        config: The head's configuration.
+        weights: Its weights as :func:`arranged` gives them.
+        rows: The images' features, (images, features).
+    """
+    rows = add_differences(rows, *(weights[name] for name in DIFFERENCES))
+    return array_namespace(rows).clip((rows - weights["center"]) / weights["spread"], -config.clip, config.clip)
 
 
 def arranged(config: HeadConfig, weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
