@@ -15,9 +15,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
+from cinemae.folders import CONFIG_FILE
 from cinemae.mae.checkpoint import CheckpointRecord, load_mae
 from cinemae.mae.errors import CheckpointError, LicenceWarning
-from cinemae.folders import CONFIG_FILE
 from cinemae.mae.files import read_json, sha256
 from cinemae.mae.frozen import FrozenMAE
 from cinemae.mae.huggingface import (
