@@ -18,8 +18,8 @@ from scipy import special
 from cinemae.alignment import AugmentConfig
 from cinemae.features.extractor import Backbone, FeatureExtractor
 from cinemae.features.spec import FeatureSpec, ScaleSpec
-from cinemae.fusion.config import BranchConfig, DistanceConfig, FitConfig
-from cinemae.fusion.division import Parts
+from cinemae.fusion.config import FitConfig, PartConfig
+from cinemae.fusion.division import Rows
 from cinemae.fusion.fit import fit_head
 from cinemae.fusion.head import FusionHead, HeadConfig
 from cinemae.likelihood.noise import NoiseModel
@@ -40,18 +40,12 @@ SCALES = {
     "semantic": ScaleSpec(view="resized", size=224, patch=16, masks=PartitionMasks(groups=4), layers=(2,)),
     "fine": ScaleSpec(view="native", size=64, crops=2, patch=8, masks=LatticeMasks(phases=2)),
 }
-_LONG = {"hidden": 8, "dropout": 0.2, "noise": 0.3, "decay": 1e-2, "epochs": 30}
 FIT = FitConfig(
-    branches={
-        "error": BranchConfig(groups=("error",), **_LONG),
-        "local": BranchConfig(groups=("likelihood", "residual"), **_LONG),
-        "global": BranchConfig(groups=("global",), **_LONG),
+    parts={
+        "local": PartConfig(groups=("likelihood", "error", "residual"), axes=10, strength=0.1),
+        "tokens": PartConfig(groups=("global",), scales=("semantic",), axes=5, strength=0.01),
     },
-    distances={
-        "unusual": DistanceConfig(groups=("global",), only=".std.", components=3, share=0.2),
-        "contrast": DistanceConfig(groups=("error",), components=2, relative=True, share=0.2),
-    },
-    members=2, batch=16, rate=3e-3, held_out=0.5, alpha=0.4,
+    folds=4, false_alarms=0.2, alpha=0.4,
 )  # fmt: skip
 MILD = AugmentConfig(resize=0.0, blur=0.0, prior_jpeg=0.0, webp=0.0, qualities=(92, 98))
 
@@ -86,55 +80,35 @@ def write_set(folder: Path, counts: dict[str, int], generator: str = "toygen") -
     return folder
 
 
-def quarters(count: int) -> Parts:
-    """Rows in turn for training, twice, for validation and for conformal calibration."""
-    turn = np.arange(count) % 4
-    return Parts(turn >= 2, turn == 0, turn == 1)
+def rows_for(labels: np.ndarray, folds: int = 4) -> Rows:
+    """Rows that weigh alike, in folds in turn, each an image of its own."""
+    count = len(labels)
+    return Rows(labels, np.ones(count), np.arange(count) % folds, np.ones(count, dtype=bool))
 
 
 def head_of(
-    seed: int = 0,
-    *,
-    ai: Sequence[float] = (0.5,) * 9,
-    real: Sequence[float] = (0.5,) * 9,
-    knots: tuple[Sequence[float], Sequence[float]] | None = None,
-    **settings: object,
+    seed: int = 0, *, ai: Sequence[float] = (0.5,) * 9, real: Sequence[float] = (0.5,) * 9, **settings: object
 ) -> FusionHead:
-    """A head of 12 features (8 local, 4 global), 3 members and 2 distances with random weights.
+    """A head of 12 features (8 local, 4 global) and two parts with random weights.
 
     ``ai`` and ``real`` are the probabilities, before calibration, of what its verdicts are calibrated on.
     """
     rng = np.random.default_rng(seed)
     names = tuple(f"fine.likelihood.x{n}" for n in range(8)) + tuple(f"fine.global.x{n}" for n in range(4))
     weights: dict[str, np.ndarray] = {"center": rng.normal(size=12), "spread": rng.uniform(0.5, 2, 12)}
-    for branch, index, hidden in (("local", np.arange(8), 5), ("global", np.arange(8, 12), 2)):
+    for part, index in (("local", np.arange(8)), ("tokens", np.arange(8, 12))):
         weights |= {
-            f"{branch}.index": index,
-            f"{branch}.in": rng.normal(size=(3, len(index), hidden)).astype(np.float32),
-            f"{branch}.in_bias": rng.normal(size=(3, hidden)).astype(np.float32),
-            f"{branch}.out": rng.normal(size=(3, hidden)).astype(np.float32),
-            f"{branch}.out_bias": rng.normal(size=3).astype(np.float32),
+            f"{part}.index": index,
+            f"{part}.line": rng.normal(size=len(index)),
+            f"{part}.bias": np.array(rng.normal()),
         }
-    for name, index, count in (("unusual", np.arange(8, 12), 3), ("contrast", np.arange(8), 2)):
-        weights |= {
-            f"{name}.index": index,
-            f"{name}.mean": rng.normal(size=len(index)),
-            f"{name}.axes": rng.normal(size=(len(index), count)),
-            f"{name}.line": 0.1 * rng.normal(size=2),
-        }
-    weights |= {"contrast.other_mean": rng.normal(size=2), "contrast.other_axes": rng.normal(size=(2, 2))}
     for name, scores in (("ai", ai), ("real", real)):
         weights[f"conformal.{name}"] = np.sort(special.logit(np.array(scores, dtype=np.float64)))
-    if knots is not None:
-        weights |= {f"calibration.{name}": np.array(values) for name, values in zip(("at", "to"), knots, strict=True)}
-        settings["calibration"] = "isotonic"
     values = {
         "spec": FeatureSpec(scales={"fine": SCALES["fine"]}, names=names),
         "backbones": {"fine": "0123456789abcdef"},
         "backbone_names": {"fine": "cinemae/conv-fine"},
-        "members": 3,
-        "hidden": {"local": 5, "global": 2},
-        "distances": {"unusual": False, "contrast": True},
+        "parts": ("local", "tokens"),
     }
     return FusionHead(HeadConfig.model_validate(values | settings), weights)
 
@@ -142,13 +116,10 @@ def head_of(
 def banded(head: FusionHead, low: float, high: float, **update: object) -> FusionHead:
     """The head with other settings, and calibrated on images that make its band, to rounding, (low, high)."""
     config = head.config.model_copy(update=update)
-    scores = {}
-    for name, p in (("ai", low), ("real", high)):
-        logit = special.logit(p)
-        if config.calibration == "isotonic":  # back through the curve, which is of slope 1 beyond its knots
-            at, to = head.weights["calibration.at"], head.weights["calibration.to"]
-            logit = np.interp(logit, to, at) + min(logit - to[0], 0) + max(logit - to[-1], 0)
-        scores[f"conformal.{name}"] = np.full(99, (logit - config.bias) * config.temperature)
+    scores = {
+        f"conformal.{name}": np.full(99, (special.logit(p) - config.bias) * config.temperature)
+        for name, p in (("ai", low), ("real", high))
+    }
     return FusionHead(config, head.weights | scores)
 
 
@@ -222,9 +193,7 @@ def head(
 ) -> FusionHead:
     """A head that was trained on the toy pictures."""
     features, labels = toy_features
-    prints = {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
-    parts = quarters(len(labels))
-    return fit_head(features, labels, np.ones(len(labels)), parts, extractor.spec, prints, mae_folders, FIT).head
+    return fit_head(features, rows_for(labels), extractor.spec, extractor.fingerprints, mae_folders, FIT).head
 
 
 @pytest.fixture(scope="session")

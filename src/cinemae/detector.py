@@ -9,8 +9,6 @@ from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
-
 from cinemae.features.extractor import Extraction, FeatureExtractor
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, default_scales
 from cinemae.fusion.conformal import check_request
@@ -81,7 +79,7 @@ class Detector:
         if head is not None:
             head.config.spec.require(extractor.spec)
             for scale, wanted in head.config.backbones.items():
-                given = extractor.backbones[scale].fingerprint
+                given = extractor.fingerprints[scale]
                 if given != wanted:
                     same = given.split("+")[0] == wanted.split("+")[0]
                     part = "noise model" if same else "MAE"
@@ -158,7 +156,7 @@ class Detector:
         scales = dict(self.extractor.spec.scales)
         semantic = scales.get("semantic")
         if semantic is None or not isinstance(semantic.masks, PartitionMasks):
-            used = semantic.masks.kind if semantic else "no semantic scale"
+            used = semantic.masks.kind if semantic and semantic.masks else "no masks at a semantic scale"
             raise ValueError(f"rounds are a setting of partition masks, this model uses {used}")
         masks = semantic.masks.model_copy(update={"rounds": rounds})
         scales["semantic"] = semantic.model_copy(update={"masks": masks})
@@ -170,7 +168,7 @@ class Detector:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the head and the MAEs, as shown in each verdict."""
-        parts = [backbone.fingerprint for _, backbone in sorted(self.extractor.backbones.items())]
+        parts = [fingerprint for _, fingerprint in sorted(self.extractor.fingerprints.items())]
         return "-".join([self.head.fingerprint() if self.head else "no-head", *parts])
 
     def detect_one(self, source: Source, *, name: str | None = None, seed: int = 0) -> Verdict:
@@ -249,9 +247,6 @@ class Detector:
         said: dict[str, object] = {}
         if "semantic" in extraction.likelihoods:
             said["bits_per_dim"] = extraction.bits_per_dim("semantic")
-        if fine := extraction.likelihoods.get("fine"):
-            said["fine_bits_per_dim"] = extraction.bits_per_dim("fine")
-            said["fine_gap"] = float(np.mean([view.gap.mean(dtype=np.float64) for view in fine]))
         if self.head is None or self.decision is None:
             no_head = "no head for this backbone: likelihood only (train one with `cinemae train --backbone`)"
             return said | {"verdict": "inconclusive", "notes": (*notes, no_head)}

@@ -23,15 +23,23 @@ Config = TypeVar("Config", bound=BaseModel)
 
 def save_folder(place: Path, config: BaseModel, weights: Weights) -> None:
     """Write a model; whoever is stopped on the way leaves each file as it was, or as it will be, never half of it."""
-    place.mkdir(parents=True, exist_ok=True)
-    data = save({name: np.ascontiguousarray(array) for name, array in weights.items()})
-    for name, content in ((WEIGHTS_FILE, data), (CONFIG_FILE, f"{config.model_dump_json(indent=1)}\n".encode())):
-        partial = place / f".{name}.{os.getpid()}"
-        try:
-            partial.write_bytes(content)
-            partial.replace(place / name)
-        finally:
-            partial.unlink(missing_ok=True)
+    save_weights(place / WEIGHTS_FILE, weights)
+    _write(place / CONFIG_FILE, f"{config.model_dump_json(indent=1)}\n".encode())
+
+
+def save_weights(file: Path, weights: Weights) -> None:
+    """Write a file of weights, as :func:`save_folder` does."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _write(file, save({name: np.ascontiguousarray(array) for name, array in weights.items()}))
+
+
+def _write(file: Path, content: bytes) -> None:
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_folder(
@@ -53,13 +61,32 @@ def load_folder(
             raise error(f"{place}: not {what}: {name} is missing")
     try:
         read = config.model_validate_json((place / CONFIG_FILE).read_bytes())
-        return read, load_file(place / WEIGHTS_FILE)
     except ValidationError as reason:
         raise error(f"{place / CONFIG_FILE}: not {what}: {reason}") from reason
-    except SafetensorError as reason:
-        raise error(f"{place / WEIGHTS_FILE}: damaged: {reason}") from reason
     except OSError as reason:
         raise error(f"{place}: {reason}") from reason
+    return read, load_weights(place / WEIGHTS_FILE, what, error)
+
+
+def load_weights(file: Path, what: str, error: type[ValueError]) -> dict[str, NDArray[Any]]:
+    """Read a file of weights.
+
+    Args:
+        file: A safetensors file.
+        what: What it should hold, for the error.
+        error: Class of the error.
+
+    Raises:
+        ValueError: Of the class asked for, if the file is missing or damaged; it is named.
+    """
+    if not file.exists():
+        raise error(f"{file.parent}: not {what}: {file.name} is missing")
+    try:
+        return load_file(file)
+    except SafetensorError as reason:
+        raise error(f"{file}: damaged: {reason}") from reason
+    except OSError as reason:
+        raise error(f"{file}: {reason}") from reason
 
 
 def fingerprint_of(text: str, weights: Weights) -> str:

@@ -42,9 +42,6 @@ class Verdict(BaseModel):
             this probability, itself counted among them.
         p_real: The same of ``real``: how many of the real ones have at least this probability.
         bits_per_dim: Mean conditional NLL of the semantic scale, bits a sub-pixel.
-        fine_bits_per_dim: The same of the fine scale.
-        fine_gap: Mean coding-cost gap of the fine scale, bits a sub-pixel: NLL minus the NLL that
-            the model expected.
         width: Width in pixels, after orientation.
         height: Height in pixels, after orientation.
         format: File format as decoded, for example ``JPEG``; None for raw pixels.
@@ -70,8 +67,6 @@ class Verdict(BaseModel):
     p_ai: float | None = None
     p_real: float | None = None
     bits_per_dim: float | None = None
-    fine_bits_per_dim: float | None = None
-    fine_gap: float | None = None
     width: int | None = None
     height: int | None = None
     format: str | None = None

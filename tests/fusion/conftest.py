@@ -14,7 +14,6 @@ def config(mae_folders) -> TrainConfig:
         backbones=mae_folders,
         augment=MILD,
         augmentations=2,
-        pseudo_fakes=False,
         photos_limit=6,
         fit=FIT,
         licence="MIT",

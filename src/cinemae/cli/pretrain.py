@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class Preset(StrEnum):
     """Presets; see ``cinemae.pretrain.config.PRESETS``."""
 
+    VIT_BASE = "vit-base"
     VIT_TINY = "vit-tiny"
     CONV_FINE = "conv-fine"
 

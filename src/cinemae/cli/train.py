@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -32,8 +33,11 @@ def train(
         int | None, typer.Option(min=1, help="Augmented variants of each image. Default: 1.")
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="MAE of the semantic scale. Default: the shipped one.")] = None,
-    fine_backbone: Annotated[
-        str | None, typer.Option(help="MAE of the other scales. Default: the shipped one.")
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder of the other scales: ours, or a hub folder. Default: the shipped one.")
+    ] = None,
+    families: Annotated[
+        Path | None, typer.Option(help="JSON file of generators by family, which calibration keeps together.")
     ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path(".cinemae-cache"),
     settings: Annotated[
@@ -41,7 +45,7 @@ def train(
         typer.Option("--config", help="JSON file of settings, as in a head's record; other options win over it."),
     ] = None,
     parts: Annotated[
-        bool, typer.Option("--parts", help="Also fit each branch alone, into OUT-error, OUT-local and so on.")
+        bool, typer.Option("--parts", help="Also fit each part alone, into OUT-tokens, OUT-likelihood and so on.")
     ] = False,
     alpha: Annotated[
         float | None, typer.Option(help="Error rate that verdicts are made at if no other is asked for. Default: 0.1.")
@@ -55,7 +59,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of augmentation, split and fit. Default: 0.")] = None,
 ) -> None:
     """Fit the head; a second run only fits, since features are cached."""
-    require_packages("train", "torch", "sklearn")
+    require_packages("train", "sklearn")
     from cinemae.fusion.config import TrainConfig
     from cinemae.fusion.recipe import train_head
 
@@ -65,6 +69,7 @@ def train(
         "precision": None if precision is None else precision.value,
         "device": device,
         "licence": licence,
+        "families": None if families is None else json.loads(families.read_text()),
         "seed": seed,
     }
     try:
@@ -73,8 +78,7 @@ def train(
         if alpha is not None:
             values["fit"]["alpha"] = alpha
         values["backbones"] = {
-            scale: (backbone if scale == "semantic" else fine_backbone) or mae
-            for scale, mae in config.backbones.items()
+            scale: (backbone if scale == "semantic" else encoder) or mae for scale, mae in config.backbones.items()
         }
         config = TrainConfig.model_validate(values)
     except ValidationError as error:

@@ -84,7 +84,7 @@ class HeadMethod(_Frozen):
 
     Attributes:
         kind: Always ``head``.
-        part: ``fused``, or the name of a branch that is fitted alone.
+        part: ``fused``, or the name of a part that is fitted alone.
         train: What it changes of the training that all methods share, by dotted path; see
             :func:`cinemae.compare.settings.with_settings`.
     """
@@ -150,7 +150,6 @@ class CompareConfig(_Frozen):
         seed: Seed of every draw: limits, augmentation, split, fits, alignment, bootstrap.
         data: The images.
         train: What the training that all methods share changes of its defaults, by dotted path.
-        baseline_pseudo_fakes: Whether baselines are trained on pseudo-fakes; None: if that training is.
         protocols: Alignment protocols that every method is measured under.
         families: Generators of each mean, by its name; None for one mean over all.
         methods: What is compared, by name. The first is what the others are compared with.
@@ -167,7 +166,6 @@ class CompareConfig(_Frozen):
     seed: int = 0
     data: DataConfig = DataConfig()
     train: dict[str, Any] = Field(default_factory=dict)
-    baseline_pseudo_fakes: bool | None = None
     protocols: tuple[Protocol, ...] = Field(default=("raw", "format", "history"), min_length=1)
     families: dict[str, tuple[str, ...]] | None = None
     methods: dict[str, MethodConfig] = Field(min_length=1)
@@ -216,13 +214,6 @@ class CompareConfig(_Frozen):
             return with_settings(start, self.train)
         except CompareError as error:
             raise CompareError(f"train.{error}") from error
-
-    @property
-    def baseline_training(self) -> TrainConfig:
-        """The training of the baselines: the shared one, but for the pseudo-fakes if that is asked for."""
-        if self.baseline_pseudo_fakes is None:
-            return self.shared_training
-        return self.shared_training.model_copy(update={"pseudo_fakes": self.baseline_pseudo_fakes})
 
     def training(self, name: str, method: HeadMethod) -> TrainConfig:
         """Return the training of a head.

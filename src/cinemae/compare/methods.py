@@ -25,7 +25,7 @@ from cinemae.features.spec import SpecMismatchError
 from cinemae.fusion.config import TrainConfig
 from cinemae.fusion.conformal import Conformal, Decision
 from cinemae.fusion.head import FusionHead, HeadError
-from cinemae.fusion.recipe import fit_recorded, prepare_extractor, weigh_and_split
+from cinemae.fusion.recipe import fit_recorded, prepare_extractor, weigh_and_divide
 from cinemae.loading import build_extractor, find_head
 from cinemae.mae.errors import CheckpointError
 from cinemae.mae.select import DeviceError
@@ -157,7 +157,7 @@ class _Baseline(Contestant):
         return {
             "baseline": self.method.model_dump(mode="json"),
             "images": images_of(self.config),
-            "rows": fit.model_dump(mode="json", include={"pseudo_share", "balance", "held_out", "conformal_share"}),
+            "rows": fit.model_dump(mode="json", include={"balance", "folds"}),
             "alpha": fit.alpha,
         }
 
@@ -166,12 +166,14 @@ class _Baseline(Contestant):
 
         if measured is None:
             raise ValueError(f"{self.name}: a baseline is trained on something")
-        weights, parts = weigh_and_split(measured, self.config)
-        features, labels = measured.features, measured.labels
-        used, held = parts.training | parts.validation, parts.validation
+        rows = weigh_and_divide(measured, self.config)
+        features, labels, weights = measured.features, rows.labels, rows.weights
+        # One fold to choose and stop on, one for the verdicts' error rate: a baseline is fitted once.
+        held, conformal = rows.folds == 0, (rows.folds == 1) & rows.scored
+        used = rows.folds != 1
         scorer = self.method.fit(features[used], labels[used], weights[used], held[used], self.config.seed)
-        aside = scorer.probabilities(features[parts.conformal])
-        of_ai = labels[parts.conformal] == 1
+        aside = scorer.probabilities(features[conformal])
+        of_ai = labels[conformal] == 1
         # Verdicts are calibrated as a head's are, so that what abstaining buys can be compared.
         decision = Conformal(aside[of_ai], aside[~of_ai]).decide(scorer.threshold, self.config.fit.alpha)
         area = roc_auc_score(labels[held], scorer.probabilities(features[held]), sample_weight=weights[held])
@@ -184,7 +186,7 @@ def _judge_of(head: FusionHead, area: float | None = None, save: Callable[[Path]
 
 def images_of(config: TrainConfig) -> dict[str, Any]:
     """Return those of a training's settings that say which images it sees, and what is done to them."""
-    wanted = {"augment", "window", "pseudo", "pseudo_fakes", "augmentations", "photos_limit", "seed"}
+    wanted = {"augment", "window", "augmentations", "photos_limit", "seed"}
     return config.model_dump(mode="json", include=wanted)
 
 
@@ -219,7 +221,7 @@ class _Makers:
         if isinstance(method, SavedMethod):
             head = FusionHead.load(find_head(None if method.model == SHIPPED else method.model))
             return _Saved(name, self._measurer_of(head), None, method, head)
-        training = self.config.baseline_training
+        training = self.config.shared_training
         measurer = method.measurer(self.config.precision, self.config.device)
         return _Baseline(name, measurer, training, method, training)
 

@@ -12,16 +12,16 @@ from pydantic import BaseModel, ValidationError
 from cinemae.compare.errors import CompareError
 from cinemae.fusion.config import TrainConfig
 
-COLLECTIONS = ("scales", "backbones", "fit.branches", "fit.distances", "fit.differences")
+COLLECTIONS = ("scales", "backbones", "families", "fit.parts")
 """Settings whose parts have free names, and can be added or taken out."""
 
 
 def with_settings(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
     """Return a training with some settings changed.
 
-    A path such as ``fit.branches.local.hidden`` leads to one setting. What is given replaces all that
-    lies there: ``{"fit": {"members": 1}}`` also brings the fit's other settings back to their defaults,
-    ``{"fit.members": 1}`` does not. None takes a scale or a branch out: ``{"fit.branches.error": None}``.
+    A path such as ``fit.parts.tokens.axes`` leads to one setting. What is given replaces all that
+    lies there: ``{"fit": {"folds": 3}}`` also brings the fit's other settings back to their defaults,
+    ``{"fit.folds": 3}`` does not. None takes a scale or a part out: ``{"fit.parts.likelihood": None}``.
 
     Args:
         config: The training to start from.

@@ -134,7 +134,7 @@ def describe(detector: Detector, head: FusionHead, runtime: Format, file: str, s
                 name=name,
                 shape=input_shape(scale),
                 views=_views(scale),
-                backbone=extractor.backbones[name].fingerprint,
+                backbone=extractor.fingerprints[name],
             )
             for name, scale in extractor.spec.scales.items()
         ),
@@ -158,7 +158,7 @@ def input_shape(scale: ScaleSpec) -> tuple[int, int, int, int]:
 
 def smallest_side(scale: ScaleSpec) -> int:
     """Return how long an image's sides must be for views of full size."""
-    return 1 if scale.view == "resized" else (scale.size - 1) * scale.reduce + 1
+    return 1 if scale.view == "resized" or scale.enlarge else (scale.size - 1) * scale.reduce + 1
 
 
 def _outputs(spec: FeatureSpec) -> tuple[OutputDescription, ...]:
@@ -170,6 +170,8 @@ def _outputs(spec: FeatureSpec) -> tuple[OutputDescription, ...]:
         said = "mean conditional NLL of the semantic scale, bits a sub-pixel"
         out.append(OutputDescription(name="bits_per_dim", meaning=said))
     for name, scale in spec.scales.items():
+        if scale.masks is None:
+            continue
         views, side = input_shape(scale)[0], scale.size // scale.patch
         meaning = f"mean NLL of each patch of {scale.patch} pixels, bits a sub-pixel: views, rows, columns"
         out.append(OutputDescription(name=f"{name}_nll", shape=(views, side, side), meaning=meaning))
@@ -218,6 +220,11 @@ def _native_steps(scale: ScaleSpec) -> tuple[str, ...]:
     if reduce > 1:
         steps.append(
             f"Reduce the image by {reduce} with a box filter, sides rounded up, as Pillow does: image.reduce({reduce})."
+        )
+    if scale.enlarge:
+        steps.append(
+            f"If the shorter side is below {size * reduce}, take the whole middle square instead, enlarged: as a resized"
+            f" view whose short side is brought to {size}. Else:"
         )
     steps.append(f"Let W x H be its size now; both must be at least {size}. Nothing is resampled from here on.")
     if count > 1:

@@ -17,7 +17,7 @@ from cinemae.features.extractor import Backbone
 from cinemae.features.spec import ScaleSpec
 from cinemae.features.vector import view_vector
 from cinemae.fusion.conformal import Band, Decision
-from cinemae.fusion.forward import arranged, branch_logits, calibrated
+from cinemae.fusion.forward import arranged, part_logits
 from cinemae.fusion.head import FusionHead
 from cinemae.likelihood.conditional import ConditionalLikelihood, PassPredictions, combine
 from cinemae.likelihood.distributions import Family
@@ -50,15 +50,17 @@ class Scorer(nn.Module):
         """
         super().__init__()
         spec, backbones = detector.extractor.spec, detector.extractor.backbones
-        modules = {backbone.fingerprint: to_module(backbone.runtime.mae) for backbone in backbones.values()}
+        modules = {id(backbone): to_module(backbone.runtime.mae) for backbone in backbones.values()}
         self.inputs = list(spec.scales)
         self.scales = nn.ModuleList(
-            _Scale(scale, backbones[name], modules[backbones[name].fingerprint], spec.family, seed)
+            _Scale(scale, backbones[name], modules[id(backbones[name])], spec.family, seed)
             for name, scale in spec.scales.items()
         )
         self.head = _Head(head, head.decision(detector.threshold, detector.alpha))
-        bits = ["bits_per_dim"] if "semantic" in self.inputs else []
-        self.outputs = ["probability", "verdict", *bits, *(f"{name}_nll" for name in self.inputs)]
+        self.patches = {name: scale.patch for name, scale in spec.scales.items() if scale.masks is not None}
+        self.has_bits = "semantic" in self.patches
+        bits = ["bits_per_dim"] if self.has_bits else []
+        self.outputs = ["probability", "verdict", *bits, *(f"{name}_nll" for name in self.patches)]
         self.eval().requires_grad_(False)
 
     def forward(self, *views: Tensor) -> tuple[Tensor, ...]:
@@ -71,9 +73,15 @@ class Scorer(nn.Module):
             As named by ``outputs``.
         """
         measured = {name: scale(given) for name, scale, given in zip(self.inputs, self.scales, views, strict=True)}
-        probability, verdict = self.head(torch.cat([vector for vector, _, _ in measured.values()]))
-        bits = [measured["semantic"][1]] if "semantic" in measured else []
-        return probability, verdict, *bits, *(maps for _, _, maps in measured.values())
+        probability, verdict = self.head(torch.cat([vector for vector, _ in measured.values()]))
+        likelihoods = {name: found for name, (_, found) in measured.items() if found}
+        bits = [torch.stack([each.nll.mean() for each in likelihoods["semantic"]]).mean()] if self.has_bits else []
+        return probability, verdict, *bits, *(self._maps(name, found) for name, found in likelihoods.items())
+
+    def _maps(self, name: str, likelihoods: list[ConditionalLikelihood]) -> Tensor:
+        """Return the NLL of each view's patches, (views, rows, columns), in bits a sub-pixel."""
+        patch = self.patches[name]
+        return torch.stack([each.per_patch(each.nll, patch) for each in likelihoods])
 
 
 class _Scale(nn.Module):
@@ -83,25 +91,27 @@ class _Scale(nn.Module):
         super().__init__()
         self.spec, self.family, self.patch, self.noise = spec, family, backbone.patch, backbone.noise
         side = spec.size // self.patch
-        self.hidden = spec.masks.hidden((side, side), seed)
+        self.hidden = np.zeros((0, side, side), dtype=np.bool_)
+        if spec.masks is not None:
+            self.hidden = spec.masks.hidden((side, side), seed)
         self.network: nn.Module
         if isinstance(module, ViTMAE):
-            self.network = _VitNetwork(module, self.hidden.reshape(len(self.hidden), -1), spec.layers)
+            self.network = _VitNetwork(module, self.hidden.reshape(len(self.hidden), side * side), spec.layers)
         else:
             self.network = _ConvNetwork(module, self.hidden)
 
-    def forward(self, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the features, the mean NLL, and the NLL of each view's patches, in bits a sub-pixel."""
+    def forward(self, views: Tensor) -> tuple[Tensor, list[ConditionalLikelihood]]:
+        """Return the features, and the views' likelihoods; none without masks."""
         measured = [self._view(view) for view in views.unbind(0)]
         vector = torch.stack([vector for vector, _ in measured]).mean(0)
-        bits = torch.stack([likelihood.nll.mean() for _, likelihood in measured]).mean()
-        maps = [likelihood.per_patch(likelihood.nll, self.spec.patch) for _, likelihood in measured]
-        return vector, bits, torch.stack(maps)
+        return vector, [likelihood for _, likelihood in measured if likelihood is not None]
 
-    def _view(self, view: Tensor) -> tuple[Tensor, ConditionalLikelihood]:
+    def _view(self, view: Tensor) -> tuple[Tensor, ConditionalLikelihood | None]:
         passes, pooled = self.network(view)
-        likelihood = combine(view, passes, self.hidden, patch=self.patch, noise=self.noise, family=self.family)
-        return view_vector(likelihood, pooled, self.spec.patch), likelihood
+        likelihood = None
+        if passes is not None:
+            likelihood = combine(view, passes, self.hidden, patch=self.patch, noise=self.noise, family=self.family)
+        return view_vector(likelihood, pooled, self.spec), likelihood
 
 
 class _VitNetwork(nn.Module):
@@ -120,7 +130,7 @@ class _VitNetwork(nn.Module):
     def __init__(self, module: ViTMAE, hidden: BoolArray, layers: tuple[int, ...]) -> None:
         super().__init__()
         self.module, self.layers, self.passes = module, layers, len(hidden)
-        self.visible = int((~hidden[0]).sum())
+        self.visible = int((~hidden[0]).sum()) if self.passes else 0
         # Rows of the table that a pass's patches are taken from: the mask token, then what it sees.
         restore = np.where(hidden, 0, np.cumsum(~hidden, axis=1))
         restore += np.arange(self.passes)[:, None] * (1 + self.visible)
@@ -130,19 +140,21 @@ class _VitNetwork(nn.Module):
             colours = np.asarray(getattr(module.config, f"pixel_{name}"), dtype=np.float32) * np.float32(255)
             self.register_buffer(name, torch.from_numpy(colours))
 
-    def forward(self, view: Tensor) -> tuple[PassPredictions, Pooled]:
-        """Return the passes' predictions in levels and the pooled encoder features."""
+    def forward(self, view: Tensor) -> tuple[PassPredictions | None, Pooled]:
+        """Return the passes' predictions in levels, None without passes, and the pooled encoder features."""
         module = self.module
         image = ((view.float() - self.mean) / self.std).permute(2, 0, 1)
         patches = patchify(image[None], module.config.patch_size)
         tokens = module.embed_patches(patches)
-        visible = tokens[0].index_select(0, self.seen).reshape(self.passes, self.visible, -1)
-        predicted = self._decode(module.encode(visible)[-1])
         pooled: Pooled = {}
         names = (*map(str, self.layers), "last")
         for name, (found,) in zip(names, module.encode(tokens, layers=self.layers), strict=True):
             rest = found[1:]
             pooled |= {f"{name}.cls": found[0], f"{name}.mean": rest.mean(0), f"{name}.std": rest.std(0, correction=0)}
+        if not self.passes:
+            return None, pooled
+        visible = tokens[0].index_select(0, self.seen).reshape(self.passes, self.visible, -1)
+        predicted = self._decode(module.latent(visible))
         return self._to_levels(predicted, patches[0]), pooled
 
     def _decode(self, latent: Tensor) -> Tensor:
@@ -206,8 +218,7 @@ class _Head(nn.Module):
     def __init__(self, head: FusionHead, decision: Decision) -> None:
         super().__init__()
         self.config, self.band = head.config, outwards(decision.band)
-        curve = {name: array for name, array in head.weights.items() if name.startswith("calibration.")}
-        weights = arranged(head.config, head.weights) | curve
+        weights = arranged(head.config, head.weights)
         self.names = {name: name.replace(".", "_") for name in weights}
         for name, array in weights.items():
             self.register_buffer(self.names[name], _constant(array))
@@ -215,8 +226,8 @@ class _Head(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return P(AI-generated) and the verdict's number."""
         weights = {name: getattr(self, field) for name, field in self.names.items()}
-        total = torch.cat(list(branch_logits(self.config, weights, features[None]).values())).sum()
-        probability = torch.sigmoid(calibrated(self.config, weights, total))
+        total = torch.cat(list(part_logits(self.config, weights, features[None]).values())).sum()
+        probability = torch.sigmoid(total / self.config.temperature + self.config.bias)
         low, high = self.band
         unsure = torch.where(probability <= low, REAL, INCONCLUSIVE)
         return probability, torch.where(probability >= high, AI, unsure)

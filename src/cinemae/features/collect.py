@@ -18,16 +18,12 @@ from cinemae.alignment import (
     AlignParams,
     AugmentConfig,
     Protocol,
-    PseudoConfig,
     SizeEqualiser,
     WindowConfig,
-    ZoomConfig,
     align,
     augment,
     max_side,
-    pseudo_fake,
     training_window,
-    zoomed,
 )
 from cinemae.corruptions import Corruption
 from cinemae.datasets import LabelledImage
@@ -46,38 +42,28 @@ class Variant(BaseModel):
     """What is done to an image before it is measured.
 
     Attributes:
-        protocol: An alignment protocol; ``augment`` for a training augmentation; ``pseudo`` for
-            the same augmentation of the image with a decoder's traces; ``zoom`` for the image at one of several scales.
-        number: Draws another augmentation or alignment of the same image; of ``zoom``, which scale.
+        protocol: An alignment protocol; ``augment`` for a training augmentation.
+        number: Draws another augmentation or alignment of the same image.
         seed: Seed of all draws.
         align: Settings of an alignment.
         window: Settings of the training window.
         augment: Settings of the augmentation.
-        pseudo: Settings of the traces.
-        zoom: Settings of the scales.
         corruption: What happens to the image after that; None for nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    protocol: Protocol | Literal["augment", "pseudo", "zoom"] = "raw"
+    protocol: Protocol | Literal["augment"] = "raw"
     number: int = 0
     seed: int = 0
     align: AlignParams = AlignParams()
     window: WindowConfig = WindowConfig()
     augment: AugmentConfig = AugmentConfig()
-    pseudo: PseudoConfig = PseudoConfig()
-    zoom: ZoomConfig = ZoomConfig()
     corruption: Corruption | None = None
 
     def digest(self) -> str:
         """Return a short hash of what this variant depends on; other variants' settings don't count."""
-        settings = {
-            "augment": {"window", "augment"},
-            "pseudo": {"window", "augment", "pseudo"},
-            "zoom": {"zoom"},
-            "raw": set(),
-        }
+        settings: dict[str, set[str]] = {"augment": {"window", "augment"}, "raw": set()}
         used = {"protocol", "number", "seed"} | settings.get(self.protocol, {"align"})
         if self.corruption is not None:  # what was measured before there were any is still found
             used |= {"corruption"}
@@ -89,19 +75,11 @@ class Variant(BaseModel):
         return pixels if self.corruption is None else self.corruption.apply(pixels, self.seed, key)
 
     def _prepared(self, pixels: NDArray[np.uint8], key: str, max_side: int | None) -> NDArray[np.uint8]:
-        if self.protocol == "zoom":
-            place = rng_for(self.seed, f"{key}/zoom")
-            return zoomed(pixels, place, self.zoom.factors[self.number], self.zoom)
-        if self.protocol != "augment" and self.protocol != "pseudo":
+        if self.protocol != "augment":
             rng = rng_for(self.seed, f"{key}/{self.protocol}/{self.number}")
             return align(pixels, self.protocol, rng, self.align, max_side=max_side)
-        # A pair shares window and augmentation, so that only the traces can tell its sides apart.
-        window, traces, augmentation = (
-            rng_for(self.seed, f"{key}/{part}/{self.number}") for part in ("window", "pseudo", "augment")
-        )
+        window, augmentation = (rng_for(self.seed, f"{key}/{part}/{self.number}") for part in ("window", "augment"))
         pixels = training_window(pixels, window, self.window)
-        if self.protocol == "pseudo":
-            pixels = pseudo_fake(pixels, traces, self.pseudo)
         return augment(pixels, augmentation, self.augment, max_side=max_side)
 
 
@@ -112,11 +90,6 @@ class Job:
     image: LabelledImage
     variant: Variant
     equaliser: SizeEqualiser | None = None
-
-    @property
-    def label(self) -> int:
-        """1 = AI-generated or given a decoder's traces, 0 = real."""
-        return 1 if self.variant.protocol == "pseudo" else self.image.label
 
 
 @dataclass(frozen=True)
@@ -138,23 +111,7 @@ class Collected:
     @property
     def labels(self) -> NDArray[np.int64]:
         """Labels of the rows, (measured,)."""
-        return np.array([job.label for job in self.jobs], dtype=np.int64)
-
-    @property
-    def pseudo(self) -> NDArray[np.bool_]:
-        """Which rows are pseudo-fakes, (measured,)."""
-        return np.array([job.variant.protocol == "pseudo" for job in self.jobs], dtype=np.bool_)
-
-    @property
-    def zoomed(self) -> NDArray[np.int64]:
-        """Rows of each photograph that was measured at several scales, (photographs, scales)."""
-        rows: dict[str, list[int]] = {}
-        for number, job in enumerate(self.jobs):
-            if job.variant.protocol == "zoom":
-                rows.setdefault(job.image.place, []).append(number)
-        scales = max(map(len, rows.values()), default=1)
-        whole = [numbers for numbers in rows.values() if len(numbers) == scales]
-        return np.array(whole, dtype=np.int64).reshape(len(whole), scales)
+        return np.array([job.image.label for job in self.jobs], dtype=np.int64)
 
 
 _worker: dict[str, Any] = {}

@@ -44,6 +44,11 @@ class Backbone:
         own = self.runtime.mae.fingerprint
         return own if self.noise is None else f"{own}+{self.noise.fingerprint}"
 
+    @property
+    def encoder_fingerprint(self) -> str:
+        """Hash of all that its encoder's features depend on."""
+        return self.runtime.mae.encoder.fingerprint
+
 
 @dataclass(frozen=True)
 class Extraction:
@@ -51,7 +56,7 @@ class Extraction:
 
     Attributes:
         features: (features,) in the order of the spec's names.
-        likelihoods: The views' likelihoods by scale.
+        likelihoods: The views' likelihoods by scale, of the scales that have masks.
     """
 
     features: FloatArray
@@ -89,6 +94,8 @@ class FeatureExtractor:
         for scale in spec.scales:
             config = backbones[scale].runtime.mae.config
             check_fit(scale, spec.scales[scale], config)
+            if spec.scales[scale].masks is None:
+                continue
             if isinstance(config, ViTMAEConfig) and config.output == "mean" and backbones[scale].noise is None:
                 raise CheckpointError(
                     f"the MAE of the {scale} scale predicts only a mean: give it a noise model first, with"
@@ -99,6 +106,16 @@ class FeatureExtractor:
         if spec.names:
             spec.require(named)
         self.backbones, self.spec = backbones, named
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Hash of all that each scale's features depend on: of its MAE, or of its encoder where it has no masks."""
+        return {
+            scale: self.backbones[scale].encoder_fingerprint
+            if spec.masks is None
+            else self.backbones[scale].fingerprint
+            for scale, spec in self.spec.scales.items()
+        }
 
     @property
     def reduce_to(self) -> int | None:
@@ -131,7 +148,8 @@ class FeatureExtractor:
         else:
             measured = [self.extract_scale(pixels, scale, seed, alone=alone) for scale in scales]
         features = np.concatenate([vector for vector, _ in measured])
-        return Extraction(features, dict(zip(scales, (likelihoods for _, likelihoods in measured), strict=True)))
+        likelihoods = {scale: found for scale, (_, found) in zip(scales, measured, strict=True) if found}
+        return Extraction(features, likelihoods)
 
     def extract_scale(
         self, pixels: NDArray[np.uint8], scale: str, seed: int = 0, *, alone: bool = False
@@ -140,16 +158,20 @@ class FeatureExtractor:
         spec, backbone = self.spec.scales[scale], self.backbones[scale]
         measured = [self._view(view, spec, backbone, seed, alone) for view in views_of(pixels, spec)]
         vector: FloatArray = np.mean([vector for vector, _ in measured], axis=0)
-        return vector, [likelihood for _, likelihood in measured]
+        return vector, [likelihood for _, likelihood in measured if likelihood is not None]
 
     def _view(
         self, view: NDArray[np.uint8], spec: ScaleSpec, backbone: Backbone, seed: int, alone: bool
-    ) -> tuple[FloatArray, ConditionalLikelihood]:
+    ) -> tuple[FloatArray, ConditionalLikelihood | None]:
         patch = backbone.patch
-        hidden = spec.masks.hidden((view.shape[0] // patch, view.shape[1] // patch), seed)
+        grid = view.shape[0] // patch, view.shape[1] // patch
+        hidden = np.zeros((0, *grid), dtype=np.bool_) if spec.masks is None else spec.masks.hidden(grid, seed)
         out = backbone.runtime.view(view, hidden, spec.layers, alone=alone)
-        likelihood = combine(view, out.passes, hidden, patch=patch, noise=backbone.noise, family=self.spec.family)
-        return view_vector(likelihood, out.encoder, spec.patch), likelihood
+        likelihood = None
+        if out.passes is not None:
+            likelihood = combine(view, out.passes, hidden, patch=patch, noise=backbone.noise, family=self.spec.family)
+        vector: FloatArray = view_vector(likelihood, out.encoder, spec)
+        return vector, likelihood
 
 
 def check_fit(scale: str, spec: ScaleSpec, config: ViTMAEConfig | ConvMAEConfig) -> None:
@@ -160,6 +182,12 @@ def check_fit(scale: str, spec: ScaleSpec, config: ViTMAEConfig | ConvMAEConfig)
     """
     if isinstance(config, ViTMAEConfig) and spec.size != config.image_size:
         raise CheckpointError(f"the {scale} scale has views of {spec.size} pixels, its MAE takes {config.image_size}")
+    if isinstance(config, ViTMAEConfig) and spec.view == "native" and not spec.enlarge:
+        raise CheckpointError(f"the {scale} scale cuts native crops for a ViT, which takes one size only: set enlarge")
+    if spec.masks is None:
+        return
+    if isinstance(config, ViTMAEConfig) and not config.has_decoder:
+        raise CheckpointError(f"the {scale} scale has masks, its encoder has no decoder and so no likelihood")
     side = spec.size // config.patch_size
     try:
         spec.masks.hidden((side, side), 0)
@@ -168,9 +196,11 @@ def check_fit(scale: str, spec: ScaleSpec, config: ViTMAEConfig | ConvMAEConfig)
 
 
 def views_of(pixels: NDArray[np.uint8], spec: ScaleSpec) -> list[NDArray[np.uint8]]:
-    """Return the views of one scale."""
+    """Return the views of one scale of an image (height, width, 3)."""
     if spec.view == "resized":
         return [resized_view(pixels, resize=spec.resize, crop=spec.size)]
+    if spec.enlarge and min(pixels.shape[:2]) < spec.size * spec.reduce:
+        return [resized_view(pixels, resize=spec.size, crop=spec.size)]
     if spec.reduce > 1:
         pixels = np.asarray(Image.fromarray(pixels).reduce(spec.reduce))
     return native_crops(pixels, size=spec.size, count=spec.crops)

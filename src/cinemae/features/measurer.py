@@ -71,7 +71,7 @@ class ExtractorConfig(BaseModel):
         """Describe an extractor, so that other processes build the same."""
         return cls(
             backbone_names=backbone_names,
-            fingerprints={scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()},
+            fingerprints=extractor.fingerprints,
             spec=extractor.spec,
             precision=extractor.precision,
             device=next(iter(extractor.backbones.values())).runtime.device,

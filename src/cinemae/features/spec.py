@@ -7,10 +7,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cinemae.likelihood.distributions import Family
-from cinemae.masks import LatticeMasks, PartitionMasks, SchemeConfig
+from cinemae.masks import PartitionMasks, SchemeConfig
 
-SPEC_VERSION = 2
+SPEC_VERSION = 3
 Group = Literal["likelihood", "error", "residual", "global"]
+Pool = Literal["cls", "mean", "std"]
 
 
 class SpecMismatchError(ValueError):
@@ -18,7 +19,7 @@ class SpecMismatchError(ValueError):
 
 
 class ScaleSpec(BaseModel):
-    """One scale of the likelihood: an MAE, its views and its masks.
+    """One scale: an encoder or MAE, its views and its masks.
 
     Attributes:
         view: ``resized``: short side to ``resize``, centre crop of the MAE's image size;
@@ -28,10 +29,13 @@ class ScaleSpec(BaseModel):
         size: Side of a view in pixels.
         resize: Short side before the centre crop, for ``resized``.
         crops: Number of native crops; features are averaged over them.
+        enlarge: Whether an image with a side shorter than a native crop is enlarged for it; else the crop is what there
+            is. A ViT takes crops of one size only.
         patch: Side in pixels of the patches whose statistics are taken.
-        masks: The mask scheme.
-        layers: Middle encoder blocks (from 1, rising) whose pooled features join the last one's;
-            ViT only.
+        masks: The mask scheme; None for the encoder's features alone, without a likelihood.
+        layers: Encoder blocks (from 1, rising) whose pooled features are taken; ViT only. None are the normed last
+            ones.
+        pools: What is taken of a block's tokens: the class token, the mean of the patches' tokens, their spread.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,9 +45,11 @@ class ScaleSpec(BaseModel):
     resize: int = Field(default=256, ge=16)
     reduce: int = Field(default=1, ge=1, le=8)
     crops: int = Field(default=1, ge=1)
+    enlarge: bool = False
     patch: int = Field(ge=1)
-    masks: SchemeConfig
+    masks: SchemeConfig | None = None
     layers: tuple[int, ...] = ()
+    pools: tuple[Pool, ...] = Field(default=("cls", "mean", "std"), min_length=1)
 
     @field_validator("layers")
     @classmethod
@@ -99,15 +105,22 @@ class FeatureSpec(BaseModel):
         ]
 
 
+TOKEN_LAYERS = (4, 6, 8, 10, 12)
+
+
 def default_scales() -> dict[str, ScaleSpec]:
-    """Return the scales of the shipped detector: semantic (ViT), fine and half (conv, native and halved)."""
-    fine = ScaleSpec(view="native", size=160, crops=2, patch=8, masks=LatticeMasks(phases=2))
+    """Return the scales of the shipped detector.
+
+    ``semantic`` has the likelihood, of a small MAE; ``resized`` and ``native`` have the class tokens of several blocks
+    of a large encoder, of the whole picture made small and of its middle as it is.
+    """
+    tokens = ScaleSpec(view="resized", size=224, resize=224, patch=16, layers=TOKEN_LAYERS, pools=("cls",))
     return {
-        "semantic": ScaleSpec(view="resized", size=224, patch=16, masks=PartitionMasks(groups=4), layers=(4,)),
-        "fine": fine,
-        "half": fine.model_copy(update={"reduce": 2, "crops": 1}),
+        "semantic": ScaleSpec(view="resized", size=224, patch=16, masks=PartitionMasks(groups=4), pools=("cls",)),
+        "resized": tokens,
+        "native": tokens.model_copy(update={"view": "native", "enlarge": True}),
     }
 
 
-DEFAULT_BACKBONES = {"semantic": "cinemae/vit-tiny", "fine": "cinemae/conv-fine", "half": "cinemae/conv-fine"}
-"""The shipped MAE of each of these scales."""
+DEFAULT_BACKBONES = {"semantic": "cinemae/vit-tiny", "resized": "cinemae/vit-base", "native": "cinemae/vit-base"}
+"""The shipped MAE or encoder of each of these scales."""

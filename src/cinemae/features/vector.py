@@ -5,23 +5,35 @@ from __future__ import annotations
 import numpy as np
 
 from cinemae.arrays import Array, array_namespace
-from cinemae.features.spec import FeatureSpec
+from cinemae.features.spec import FeatureSpec, ScaleSpec
 from cinemae.features.statistics import Values, error_statistics, likelihood_statistics, residual_statistics
 from cinemae.likelihood.conditional import ConditionalLikelihood
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 
 
-def view_vector(likelihood: ConditionalLikelihood, encoder: dict[str, Array], patch: int) -> Array:
+def view_vector(likelihood: ConditionalLikelihood | None, encoder: dict[str, Array], spec: ScaleSpec) -> Array:
     """Return the features of one view, (features,), in the order of :func:`feature_names`.
 
     Args:
-        likelihood: The view's likelihood.
+        likelihood: The view's likelihood; None where the scale has no masks.
         encoder: Pooled features of the frozen encoder by name, each a vector.
-        patch: Side of the patches whose statistics are taken, in pixels.
+        spec: The view's scale.
     """
-    xp = array_namespace(likelihood.values)
-    values = [value for group in _statistics(likelihood, patch).values() for value in group.values()]
-    return xp.concat([xp.stack(values), *encoder.values()])
+    wanted = [values for name, values in encoder.items() if is_wanted(name, spec)]
+    xp = array_namespace(wanted[0])
+    if likelihood is None:
+        return xp.concat(wanted)
+    values = [value for group in _statistics(likelihood, spec.patch).values() for value in group.values()]
+    return xp.concat([xp.stack(values), *wanted])
+
+
+def is_wanted(name: str, spec: ScaleSpec) -> bool:
+    """Tell whether a pooled feature, ``block.pool``, belongs to a scale's features.
+
+    A ViT's last normed tokens only do where no block is named; a convolutional net's blocks all do.
+    """
+    block, pool = name.split(".")
+    return pool in spec.pools and not (block == "last" and spec.layers)
 
 
 def feature_names(spec: FeatureSpec, configs: dict[str, ViTMAEConfig | ConvMAEConfig]) -> tuple[str, ...]:
@@ -36,9 +48,11 @@ def feature_names(spec: FeatureSpec, configs: dict[str, ViTMAEConfig | ConvMAECo
     statistics = [f"{group}.{name}" for group, values in groups.items() for name in values]
     names: list[str] = []
     for scale, settings in spec.scales.items():
-        names += [f"{scale}.{name}" for name in statistics]
+        if settings.masks is not None:
+            names += [f"{scale}.{name}" for name in statistics]
         for name, width in encoder_widths(configs[scale], settings.layers).items():
-            names += [f"{scale}.global.{name}.{number}" for number in range(width)]
+            if is_wanted(name, settings):
+                names += [f"{scale}.global.{name}.{number}" for number in range(width)]
     return tuple(names)
 
 

@@ -1,11 +1,11 @@
-"""From the validation part's logits to probabilities and a decision threshold."""
+"""From logits of images that a fit had not seen to probabilities and a decision threshold."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cinemae.fusion.curve import sigmoid
+from cinemae.fusion.forward import sigmoid
 
 Floats = NDArray[np.float64]
 SLOPES = (0.05, 20.0)
@@ -26,44 +26,31 @@ def platt(logits: Floats, labels: NDArray[np.int64], weights: Floats) -> tuple[f
     return 1 / bounded, float(bias) - bounded * centre
 
 
-def temperature(logits: Floats, labels: NDArray[np.int64], weights: Floats) -> float:
-    """Fit p = sigmoid(logit / T) by maximum likelihood (Guo et al. 2017); T is kept in [0.05, 20].
+def fit_weights(logits: Floats, labels: NDArray[np.int64], weights: Floats) -> Floats:
+    """Fit p = sigmoid(logits @ w + b) by maximum likelihood, with w >= 0.
 
-    The same weak prior as :func:`platt`'s, T = 1, keeps it finite.
-    """
-    (slope,) = _newton(logits[:, None], np.zeros_like(logits), np.array([1.0]), labels, weights)
-    return float(1 / np.clip(slope, *SLOPES))
-
-
-def isotonic(logits: Floats, labels: NDArray[np.int64], weights: Floats) -> tuple[Floats, Floats]:
-    """Fit a rising curve from logits to log-odds, as knots for :func:`cinemae.fusion.curve.monotone`.
-
-    Isotonic regression gives stretches of one probability, where images could no longer be ranked. So each
-    stretch is a knot at the mean of its logits, and between knots the curve is straight (centred isotonic
-    regression, Oron & Flournoy 2017). Shares are drawn towards 1/2 by 1 / (n + 1), so that none is 0 or 1.
+    A part that would count against itself is left out, its weight 0: what it says of images that it has not seen is
+    then worth nothing beside the others.
 
     Args:
-        logits: Shape (n,), log-odds already as well as two parameters can make them.
+        logits: (rows, parts), each row's from a fit that had not seen it.
         labels: 1 = AI-generated, 0 = real.
         weights: Weight of each row.
 
     Returns:
-        Where the knots are and the values there, strictly rising, each (knots,).
+        w (parts,).
     """
-    from sklearn.isotonic import IsotonicRegression
-
-    counted = weights > 0
-    logits, labels, weights = logits[counted], labels[counted], weights[counted]
-    curve = IsotonicRegression().fit(logits, labels, sample_weight=weights)
-    values, first = np.unique(curve.y_thresholds_, return_index=True)
-    last = curve.X_thresholds_[np.append(first[1:], len(curve.y_thresholds_)) - 1]
-    stretch = np.searchsorted(last, logits)
-    at = np.bincount(stretch, weights * logits) / np.bincount(stretch, weights)
-    pull = 1 / (len(logits) + 1)
-    p = (1 - pull) * values + pull / 2
-    to = np.log(p) - np.log1p(-p)
-    apart = np.append(True, (np.diff(at) > 0) & (np.diff(to) > 0))  # means may round to one number
-    return at[apart], to[apart]
+    kept = list(range(logits.shape[1]))
+    out = np.zeros(logits.shape[1])
+    while kept:
+        design = np.column_stack([logits[:, kept], np.ones(len(logits))])
+        start = np.append(np.full(len(kept), 1 / len(kept)), 0.0)
+        found = _newton(design, np.zeros(len(logits)), start, labels, weights)[:-1]
+        if (found >= 0).all():
+            out[kept] = found
+            break
+        kept.remove(kept[int(np.argmin(found))])
+    return out
 
 
 def _newton(
@@ -87,6 +74,27 @@ def _newton(
         if np.abs(step).max() <= 1e-10:
             break
     return beta
+
+
+def threshold_at(p: Floats, labels: NDArray[np.int64], weights: Floats, false_alarms: float) -> float:
+    """Return the lowest threshold that calls at most a share of the real images AI-generated.
+
+    Args:
+        p: P(AI-generated), (rows,).
+        labels: 1 = AI-generated, 0 = real.
+        weights: Weight of each row.
+        false_alarms: The share, in (0, 1).
+
+    Returns:
+        A threshold between two of the real images' probabilities, in (0, 1).
+    """
+    real = labels == 0
+    order = np.argsort(p[real])
+    values, counts = p[real][order], weights[real][order]
+    above = 1 - np.cumsum(counts) / counts.sum()  # what lies above each value
+    place = int(np.argmax(above <= false_alarms))
+    following = values[place + 1] if place + 1 < len(values) else 1.0
+    return float(np.clip((values[place] + following) / 2, 1e-3, 1 - 1e-3))
 
 
 def best_threshold(p: Floats, labels: NDArray[np.int64], weights: Floats) -> float:

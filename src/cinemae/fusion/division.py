@@ -1,102 +1,107 @@
-"""Which images train, which validate, which are kept for the verdicts' error rate, and what each row weighs."""
+"""What each row of a fit weighs, and in which fold it is left out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cinemae.datasets import LabelledImage, split_by_source
+from cinemae.datasets import LabelledImage, ManifestError
 from cinemae.features.collect import Job
 from cinemae.fusion.config import FitConfig
+from cinemae.seeding import seeded_digest
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What each row of a fit is for; a row in none of the parts is for nothing.
+class Rows:
+    """What a fit knows of its rows beside their features, each (rows,).
 
     Attributes:
-        training: Rows that the branches are fitted on, (rows,).
-        validation: Rows for early stopping, calibration and threshold, (rows,).
-        conformal: Rows that verdicts are calibrated on, (rows,): one an image, none of them a pseudo-fake.
+        labels: 1 = AI-generated, 0 = real.
+        weights: How much each counts, with mean 1.
+        folds: Number of the fold that each is in.
+        scored: Rows that verdicts are calibrated on: one an image.
     """
 
-    training: Bools
-    validation: Bools
-    conformal: Bools
+    labels: NDArray[np.int64]
+    weights: Floats
+    folds: NDArray[np.int64]
+    scored: Bools
 
 
-@dataclass(frozen=True)
-class Division:
-    """Images by what they are for, no source in two parts where that is possible (:func:`split_by_source`).
-
-    Attributes:
-        training: Images to fit on.
-        validation: Images for early stopping, calibration and threshold.
-        conformal: Images that verdicts are calibrated on, and that serve for nothing else.
-    """
-
-    training: list[LabelledImage]
-    validation: list[LabelledImage]
-    conformal: list[LabelledImage]
-
-
-def divide(images: Sequence[LabelledImage], fit: FitConfig) -> Division:
-    """Divide images by source: into training and held-out ones, and these into validation and conformal ones.
-
-    Raises:
-        ManifestError: If a class has too few images for that.
-    """
-    training, held_out = split_by_source(images, fit.held_out, fit.seed)
-    validation, conformal = split_by_source(held_out, fit.conformal_share, fit.seed)
-    return Division(training, validation, conformal)
-
-
-def parts_of(jobs: Sequence[Job], images: Sequence[LabelledImage], fit: FitConfig) -> Parts:
-    """Return what each job's row is for. Those of zoomed photographs are for none of it.
-
-    Conformal calibration wants images that are exchangeable, so of each image there it takes the first
-    augmentation only, and no pseudo-fake: those are no images of a generator.
+def rows_of(jobs: Sequence[Job], families: Mapping[str, Sequence[str]], fit: FitConfig) -> Rows:
+    """Weigh rows and put them into folds.
 
     Args:
         jobs: What was measured.
-        images: All images of the training. Those that were refused count in dividing, so that the others stay
-            where they were when the zoomed ones were drawn.
+        families: Generators by family.
         fit: Settings.
+
+    Raises:
+        ManifestError: If a class can't be divided into folds.
     """
-    division = divide(images, fit)
-    places = ({image.place for image in part} for part in (division.training, division.validation, division.conformal))
-    training, validation, conformal = (
-        np.array([job.image.place in part for job in jobs], dtype=np.bool_) for part in places
-    )
-    zoom = np.array([job.variant.protocol == "zoom" for job in jobs], dtype=np.bool_)
-    plain = np.array([job.variant.protocol == "augment" and job.variant.number == 0 for job in jobs], dtype=np.bool_)
-    return Parts(training & ~zoom, validation & ~zoom, conformal & plain)
+    labels = np.array([job.image.label for job in jobs], dtype=np.int64)
+    groups = np.array([group_of(job.image, families) for job in jobs])
+    numbers = np.array([job.variant.number for job in jobs])
+    folds = folds_of([job.image for job in jobs], groups, fit)
+    return Rows(labels, row_weights(labels, groups, fit.balance), folds, numbers == 0)
 
 
-def row_weights(labels: NDArray[np.int64], sources: NDArray[np.str_], pseudo: Bools, config: FitConfig) -> Floats:
-    """Weigh rows: both classes alike; within a class by source; within the AI class pseudo-fakes as asked.
+def group_of(image: LabelledImage, families: Mapping[str, Sequence[str]]) -> str:
+    """Return what an image is left out with: an AI-generated one's family, a real one's source."""
+    if image.label == 0:
+        return image.source
+    return next((name for name, members in families.items() if image.generator in members), image.generator)
+
+
+def folds_of(images: Sequence[LabelledImage], groups: NDArray[np.str_], fit: FitConfig) -> NDArray[np.int64]:
+    """Divide images into folds of about as many images of each class, groups kept whole where there are enough.
+
+    A class of fewer groups than folds is divided by the images' stems instead.
+
+    Raises:
+        ManifestError: If a class has fewer images than folds.
+    """
+    folds = np.empty(len(images), dtype=np.int64)
+    labels = np.array([image.label for image in images])
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        names = groups[rows]
+        if len(set(names.tolist())) < fit.folds:
+            names = np.array([images[row].stem for row in rows.tolist()])
+        found, inverse, counts = np.unique(names, return_inverse=True, return_counts=True)
+        if len(found) < fit.folds:
+            kind = "AI-generated" if label else "real"
+            raise ManifestError(f"{len(found)} {kind} images can't be divided into {fit.folds} folds; give more")
+        size = np.zeros(fit.folds)
+        fold = np.empty(len(found), dtype=np.int64)
+        for number in sorted(range(len(found)), key=lambda n: (-counts[n], seeded_digest(fit.seed, str(found[n])))):
+            fold[number] = int(np.argmin(size))  # the largest first, each into the emptiest fold
+            size[fold[number]] += counts[number]
+        folds[rows] = fold[inverse]
+    return folds
+
+
+def row_weights(labels: NDArray[np.int64], groups: NDArray[np.str_], balance: float) -> Floats:
+    """Weigh rows: both classes alike, within a class by group.
 
     Args:
         labels: 1 = AI-generated, 0 = real.
-        sources: Source of each row; one with n rows counts n ** config.balance.
-        pseudo: Rows that are pseudo-fakes.
-        config: ``balance`` and ``pseudo_share``.
+        groups: Family or source of each row; one with n rows counts n ** balance.
+        balance: That power, 0 to 1.
 
     Returns:
         Weights with mean 1.
     """
     weights = np.zeros(len(labels))
-    share = config.pseudo_share if (pseudo & (labels == 1)).any() else 0.0
-    if not (~pseudo & (labels == 1)).any():
-        share = 1.0
-    for rows, part in ((labels == 0, 0.5), ((labels == 1) & ~pseudo, 0.5 * (1 - share)), (pseudo, 0.5 * share)):
-        _, inverse, counts = np.unique(sources[rows], return_inverse=True, return_counts=True)
-        raw = counts[inverse].astype(np.float64) ** (config.balance - 1) if rows.any() else np.zeros(0)
-        weights[rows] = raw / max(raw.sum(), 1e-12) * part * len(labels)
+    for label in np.unique(labels):
+        rows = labels == label
+        _, inverse, counts = np.unique(groups[rows], return_inverse=True, return_counts=True)
+        raw = counts[inverse].astype(np.float64) ** (balance - 1)
+        weights[rows] = raw / raw.sum() * len(labels) / len(np.unique(labels))
     return weights

@@ -1,14 +1,11 @@
-"""The fusion head: branches that are added, calibrated, with what its verdicts stand on inside.
+"""The fusion head: lines that are added, calibrated, with what its verdicts stand on inside.
 
-    logit = sum over branches of the mean of its members' MLP(x_branch)
-          + sum over distances of a log distance from real images (cinemae.fusion.distance),
-    p = sigmoid(g(logit / T + b))
+    logit = sum over parts of line_part . z_part + bias_part,    z = clip((features - center) / spread)
+    p = sigmoid(logit / T + b)
 
-g is a rising curve where calibration was isotonic, else the identity. The shipped head adds
-reconstruction errors, local likelihood statistics and global features (additive fusion, arXiv 2511.06325),
-and how unusual the global features are.
-The head is plain NumPy at inference; ``cinemae.fusion.fit`` trains it, and :mod:`cinemae.export` traces it
-with torch. It is saved as safetensors + JSON.
+The parts are fitted apart, each on whitened axes of its own features, and weighed by what they say of images that
+they had not seen (additive fusion, arXiv 2511.06325). The head is plain NumPy at inference;
+``cinemae.fusion.fit`` trains it, and :mod:`cinemae.export` traces it with torch. It is saved as safetensors + JSON.
 """
 
 from __future__ import annotations
@@ -24,15 +21,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from cinemae.features.spec import FeatureSpec
 from cinemae.folders import fingerprint_of, load_folder, save_folder
 from cinemae.fusion.conformal import Band, Conformal, Decision, check_request
-from cinemae.fusion.curve import CalibrationKind
-from cinemae.fusion.curve import sigmoid as sigmoid
-from cinemae.fusion.differences import with_differences
 from cinemae.fusion.errors import HeadError as HeadError
-from cinemae.fusion.forward import DISTANCE, KNOTS, LAYERS, OTHER, arranged, branch_logits_of, calibrated, total_of
+from cinemae.fusion.forward import TENSORS, arranged, part_logits_of, total_of
+from cinemae.fusion.forward import sigmoid as sigmoid
 from cinemae.likelihood.conditional import FloatArray
 from cinemae.verdict import Label
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 _SCORES = ("conformal.ai", "conformal.real")
 
 
@@ -45,16 +40,13 @@ class HeadConfig(BaseModel):
         spec: The features it was trained on.
         backbones: Fingerprint of each scale's MAE, joined with that of its noise model if it has one.
         backbone_names: Where those MAEs can be loaded from.
-        differences: By name, two scales whose features, the second's taken from the first's, join those of the spec.
-        members: Number of averaged networks.
-        hidden: Hidden units of each network branch, by its name.
-        distances: Of each distance branch, by its name, whether the distance from other images is taken off.
+        parts: Names of the parts whose logits are added.
         clip: Standardised features are clipped to this many spreads.
-        calibration: Kind of calibration; ``isotonic`` has a curve among the weights.
         temperature: Calibration, divides the logit.
         bias: Calibration, added to the divided logit.
-        threshold: The threshold on the probability that was right most often on the validation part.
-            Verdicts don't stand on it, but the figures of an evaluation at one threshold do.
+        threshold: The threshold on the probability that calls a chosen share of real images AI-generated, of sources
+            that the fit had not seen. Verdicts don't stand on it, but the figures of an evaluation at one
+            threshold do.
         alpha: Error rate of the verdicts, unless the caller asks for another.
         training: Data manifest hash, settings, metrics; for people and for audits.
         licence: Licence of the head.
@@ -62,17 +54,13 @@ class HeadConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[3] = FORMAT
+    format: Literal[4] = FORMAT
     model_type: Literal["cinemae-head"] = "cinemae-head"
     spec: FeatureSpec
     backbones: dict[str, str]
     backbone_names: dict[str, str]
-    differences: dict[str, tuple[str, str]] = Field(default_factory=dict)
-    members: int = Field(ge=1)
-    hidden: dict[str, int] = Field(default_factory=dict)
-    distances: dict[str, bool] = Field(default_factory=dict)
-    clip: float = Field(default=4.0, gt=0)
-    calibration: CalibrationKind = "platt"
+    parts: tuple[str, ...] = Field(min_length=1)
+    clip: float = Field(default=5.0, gt=0)
     temperature: float = Field(default=1.0, gt=0)
     bias: float = 0.0
     threshold: float = Field(default=0.5, gt=0, lt=1)
@@ -90,25 +78,15 @@ class HeadConfig(BaseModel):
             )
         return values
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Names of all branches, distances last."""
-        return (*self.hidden, *self.distances)
-
 
 class FusionHead:
     """A trained head.
 
     Attributes:
         config: Its configuration.
-        weights: ``center`` and ``spread`` (features,), those of differences after those of the spec, and for
-            each branch ``*.in`` (members, features, hidden), ``*.in_bias``, ``*.out`` (members, hidden),
-            ``*.out_bias``, and ``*.index``, which says which features it reads. A distance has ``*.index``, ``*.mean``
-            (features,), ``*.axes`` (features, components) and ``*.line``, by which it becomes a part of
-            the logit (slope, offset); a relative one also ``*.other_mean`` (components,) and
-            ``*.other_axes`` (components, components). ``conformal.ai`` and ``conformal.real``
-            are the uncalibrated logits of the images that verdicts are calibrated on, rising;
-            ``calibration.at`` and ``calibration.to`` the knots of an isotonic calibration.
+        weights: ``center`` and ``spread`` (features,); for each part ``*.index``, which says which features it reads,
+            ``*.line`` of the same length and ``*.bias``, a scalar. ``conformal.ai`` and ``conformal.real``
+            are the uncalibrated logits of the images that verdicts are calibrated on, rising.
     """
 
     def __init__(self, config: HeadConfig, weights: dict[str, NDArray[Any]]) -> None:
@@ -118,71 +96,40 @@ class FusionHead:
             HeadError: If they do not fit it, or are not finite, or there are too few images for its alpha.
         """
         self.config, self.weights = config, weights
-        if not config.parts:
-            raise HeadError("a head of no branches")
-        wanted = {"center", "spread", *_SCORES} | {f"{branch}.{part}" for branch in config.hidden for part in LAYERS}
-        for branch, relative in config.distances.items():
-            wanted |= {f"{branch}.{part}" for part in (*DISTANCE, *(OTHER if relative else ()))}
-        if config.calibration == "isotonic":
-            wanted |= set(KNOTS)
+        wanted = {"center", "spread", *_SCORES} | {f"{part}.{name}" for part in config.parts for name in TENSORS}
         if weights.keys() != wanted:
             raise HeadError(f"head weights differ from what is needed: {sorted(weights.keys() ^ wanted)}")
-        try:
-            total = len(with_differences(config.spec, config.differences)[0].names)
-        except ValueError as error:
-            raise HeadError(str(error)) from error
+        total = len(config.spec.names)
         if weights["center"].shape != (total,) or weights["spread"].shape != (total,):
             raise HeadError(f"{len(weights['center'])} standardised features for {total} names")
-        for branch in config.parts:
-            self._check_branch(branch, total)
+        for part in config.parts:
+            self._check_part(part, total)
         if odd := [name for name, array in weights.items() if not np.isfinite(array).all()]:
             raise HeadError(f"head weights that are not finite: {odd}")
-        self._check_calibration()
-
-    def _check_calibration(self) -> None:
         for name in _SCORES:
-            scores = self.weights[name]
+            scores = weights[name]
             if scores.ndim != 1 or scores.dtype != np.float64 or (np.diff(scores) < 0).any():
                 raise HeadError(f"{name} is no row of rising numbers in float64")
-        if self.config.calibration == "isotonic":
-            at, to = (self.weights[name] for name in KNOTS)
-            rising = at.ndim == 1 and at.shape == to.shape and (np.diff([at, to]) > 0).all()
-            if not rising or not len(at):
-                raise HeadError(f"{' and '.join(KNOTS)} are no knots of a rising curve")
         self.decision()
 
-    def _check_branch(self, branch: str, total: int) -> None:
-        index, members = self.weights[f"{branch}.index"], self.config.members
+    def _check_part(self, part: str, total: int) -> None:
+        index = self.weights[f"{part}.index"]
         if not np.issubdtype(index.dtype, np.integer) or index.ndim != 1 or ((index < 0) | (index >= total)).any():
-            raise HeadError(f"{branch}.index does not point at the {total} features")
-        shapes: dict[str, tuple[Any, ...]]
-        if branch in self.config.hidden:
-            hidden = self.config.hidden[branch]
-            shapes = {
-                "in": (members, len(index), hidden),
-                "in_bias": (members, hidden),
-                "out": (members, hidden),
-                "out_bias": (members,),
-            }
-        else:
-            components = self.weights[f"{branch}.axes"].shape[-1]
-            shapes = {"mean": (len(index),), "axes": (len(index), components), "line": (2,)}
-            if self.config.distances[branch]:
-                shapes |= {"other_mean": (components,), "other_axes": (components, components)}
-        for part, shape in shapes.items():
-            if (given := self.weights[f"{branch}.{part}"].shape) != shape:
-                raise HeadError(f"{branch}.{part} has shape {given}, the configuration says {shape}")
+            raise HeadError(f"{part}.index does not point at the {total} features")
+        for name, shape in (("line", index.shape), ("bias", ())):
+            if (given := self.weights[f"{part}.{name}"].shape) != shape:
+                raise HeadError(f"{part}.{name} has shape {given}, its index says {shape}")
 
-    def branch_logits(self, features: FloatArray) -> dict[str, NDArray[np.float64]]:
-        """Return each branch's part of the uncalibrated logits.
+    def part_logits(self, features: FloatArray) -> dict[str, NDArray[np.float64]]:
+        """Return each part's share of the uncalibrated logits.
 
         Args:
             features: (images, features) in the order of the spec.
 
         Returns:
-            By branch, each (images,).
+            By part, each (images,).
         """
-        return branch_logits_of(self.config, self._arranged, features)
+        return part_logits_of(self.config, self._arranged, features)
 
     @cached_property
     def _arranged(self) -> dict[str, NDArray[Any]]:
@@ -190,15 +137,14 @@ class FusionHead:
 
     def raw_logits(self, features: FloatArray) -> NDArray[np.float64]:
         """Return uncalibrated logits (images,); positive means AI."""
-        return total_of(self.branch_logits(features))
+        return total_of(self.part_logits(features))
 
     def logits(self, features: FloatArray) -> NDArray[np.float64]:
         """Return calibrated logits (images,): log-odds."""
         return self._calibrated(self.raw_logits(features))
 
     def _calibrated(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        out: NDArray[np.float64] = calibrated(self.config, self.weights, raw)
-        return out
+        return raw / self.config.temperature + self.config.bias
 
     def probabilities(self, features: FloatArray) -> NDArray[np.float64]:
         """Return P(AI-generated), (images,)."""

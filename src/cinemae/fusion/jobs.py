@@ -11,53 +11,23 @@ from cinemae.alignment import fit_sizes, short_sides
 from cinemae.datasets import LabelledImage, read_photos
 from cinemae.features.collect import Job, Variant
 from cinemae.fusion.config import TrainConfig
-from cinemae.fusion.division import divide
 from cinemae.seeding import rng_for
 
 
 def training_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]:
-    """Return the jobs of a training set.
+    """Return the jobs of a training set: each image in each of its augmentations.
 
-    Each image gives its augmentations; each real one also gives pseudo-fakes, the same
-    augmentations of the image with a decoder's traces. Sizes are equalised over the whole set if
-    the augmentation asks for it. At the end stand the zoomed photographs, if a distance wants them.
+    Sizes are equalised over the whole set if the augmentation asks for it.
     """
     equalisers = {}
     if config.augment.equalise:
         readable, sides = short_sides(images)
         equalisers = dict(fit_sizes(readable, sides, pooled=True))
-    jobs = []
-    for image in images:
-        for protocol, wanted in (("augment", True), ("pseudo", config.pseudo_fakes and image.label == 0)):
-            for number in range(config.augmentations if wanted else 0):
-                variant = Variant.model_validate(
-                    {
-                        "protocol": protocol,
-                        "number": number,
-                        "seed": config.seed,
-                        "window": config.window,
-                        "augment": config.augment,
-                        "pseudo": config.pseudo,
-                    }
-                )
-                jobs.append(Job(image, variant, equalisers.get(image.generator)))
-    return jobs + zoom_jobs(images, config)
-
-
-def zoom_jobs(images: list[LabelledImage], config: TrainConfig) -> list[Job]:
-    """Return the jobs that measure large real images of the training part at several scales."""
-    if not any(distance.zoom_axes for distance in config.fit.distances.values()):
-        return []
-    training = divide(images, config.fit.model_copy(update={"seed": config.seed})).training
-    readable, sides = short_sides([image for image in training if image.label == 0])
-    large = [image for image, side in zip(readable, sides, strict=True) if side >= config.zoom.smallest]
     variants = [
-        Variant(protocol="zoom", number=number, seed=config.seed, zoom=config.zoom)
-        for number in range(len(config.zoom.factors))
+        Variant(protocol="augment", number=number, seed=config.seed, window=config.window, augment=config.augment)
+        for number in range(config.augmentations)
     ]
-    return [
-        Job(image, variant) for image in draw_photos(large, config.zoom_photos, config.seed) for variant in variants
-    ]
+    return [Job(image, variant, equalisers.get(image.generator)) for image in images for variant in variants]
 
 
 def choose_photos(where: list[Path], root: Path | None, limit: int, seed: int) -> list[LabelledImage]:

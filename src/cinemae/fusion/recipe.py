@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cinemae.datasets import AnyLayout, LabelledImage, manifest_hash, read_images
-from cinemae.features.collect import Collected, collect
+from cinemae.features.collect import Collected, Job, Variant, collect
 from cinemae.features.measurer import ExtractorConfig
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.config import TrainConfig, part_config
 from cinemae.fusion.conformal import rank
-from cinemae.fusion.division import Parts, divide, parts_of, row_weights
+from cinemae.fusion.division import Rows, rows_of
 from cinemae.fusion.fit import FitReport, fit_head
 from cinemae.fusion.head import FusionHead
 from cinemae.fusion.jobs import choose_photos, training_jobs
@@ -38,19 +36,19 @@ def train_head(
     jobs: int | None = None,
     progress: Progress = lambda items, total: items,
 ) -> dict[Path, FitReport]:
-    """Measure the training images, fit, and save the head and, with ``parts``, those of its branches.
+    """Measure the training images, fit, and save the head and, with ``parts``, those of its parts alone.
 
     Args:
         config: Settings; saved in the head's ``training`` record.
         data: Labelled set; its ``train`` split is used.
-        out: Folder for the head; those of branches go to ``OUT-BRANCH``.
+        out: Folder for the head; those of parts go to ``OUT-PART``.
         root: Root of a manifest's paths.
         layout: Layout of the labelled set (:func:`cinemae.datasets.read_images`).
         labels: What it calls its classes, if not by the usual names.
         photos: Folders or manifests of more real photographs.
         photos_root: Root of their paths.
         cache: Folder of the feature cache.
-        parts: Whether to fit each branch alone too.
+        parts: Whether to fit each part alone too.
         jobs: Worker processes.
         progress: Wraps the iteration over images.
 
@@ -59,7 +57,7 @@ def train_head(
 
     Raises:
         AlphaError: If there are too few images to calibrate on for the configuration's alpha.
-        ManifestError: If the images can't be read, or can't be divided.
+        ManifestError: If the images can't be read, or can't be divided into folds.
     """
     images = read_images(data, root=root, split="train", layout=layout, labels=labels)
     extra = choose_photos(photos, photos_root, config.photos_limit, config.seed)
@@ -91,7 +89,7 @@ def fit_recorded(
         measured: Features of :func:`training_jobs` of all images.
         extractor: What measured them.
         config: Settings.
-        part: ``fused``, or a branch's name.
+        part: ``fused``, or a part's name.
         images: The labelled set.
         photos: The extra photographs.
     """
@@ -103,63 +101,53 @@ def fit_recorded(
             "ai": sum(image.label for image in images),
             "real": sum(1 - image.label for image in images),
             "photos": len(photos),
-            "zoomed": len(measured.zoomed),
         },
         "refused": measured.refused,
         "held_out_auc": round(report.held_out_auc, 4),
         "held_out_loss": round(report.held_out_loss, 4),
+        "weights": {name: round(weight, 4) for name, weight in report.weights.items()},
         "config": config.model_dump(mode="json", exclude={"scales"})
         | {"precision": extractor.precision, "device": extractor.device},
     }
     head_config = report.head.config.model_copy(update={"training": record, "licence": config.licence})
-    return FitReport(FusionHead(head_config, report.head.weights), report.held_out_auc, report.held_out_loss)
+    return replace(report, head=FusionHead(head_config, report.head.weights))
 
 
 def check_division(images: Sequence[LabelledImage], config: TrainConfig) -> None:
-    """Find out before hours of measuring whether images can be divided; refused ones may still leave too few.
+    """Find out before hours of measuring whether there are enough images; refused ones may still leave too few.
 
     Raises:
         AlphaError: If there are too few images to calibrate on for the configuration's alpha.
-        ManifestError: If they can't be divided.
+        ManifestError: If they can't be divided into folds.
     """
-    conformal = divide(images, config.fit.model_copy(update={"seed": config.seed})).conformal
+    rows_of([Job(image, Variant()) for image in images], config.families, config.fit)
     for name, label in (("AI-generated", 1), ("real", 0)):
-        rank(config.fit.alpha, sum(image.label == label for image in conformal), name)
+        rank(config.fit.alpha, sum(image.label == label for image in images), name)
 
 
 def fit_part(measured: Collected, extractor: ExtractorConfig, config: TrainConfig, part: str) -> FitReport:
-    """Fit the head, or one of its branches alone, on what was measured.
+    """Fit the head, or one of its parts alone, on what was measured.
 
     Args:
         measured: Features of :func:`training_jobs`.
         extractor: What measured them.
         config: Settings.
-        part: ``fused``, or a branch's name.
+        part: ``fused``, or a part's name.
     """
-    weights, parts = weigh_and_split(measured, config)
     fit = config.fit.model_copy(update={"seed": config.seed})
     return fit_head(
         measured.features,
-        measured.labels,
-        weights,
-        parts,
+        weigh_and_divide(measured, config),
         extractor.spec,
         extractor.fingerprints,
         config.backbones,
         part_config(fit, part),
-        pseudo=measured.pseudo,
-        zoomed=measured.zoomed,
     )
 
 
-def weigh_and_split(measured: Collected, config: TrainConfig) -> tuple[NDArray[np.float64], Parts]:
-    """Return each row's weight and what it is for, the same for whatever is fitted on these images."""
-    fit = config.fit.model_copy(update={"seed": config.seed})
-    sources = np.array([job.image.source for job in measured.jobs])
-    plain = np.array([job.variant.protocol != "zoom" for job in measured.jobs], dtype=np.bool_)
-    weights = np.zeros(len(plain))
-    weights[plain] = row_weights(measured.labels[plain], sources[plain], measured.pseudo[plain], fit)
-    return weights, parts_of(measured.jobs, measured.asked, fit)
+def weigh_and_divide(measured: Collected, config: TrainConfig) -> Rows:
+    """Return each row's weight and fold, the same for whatever is fitted on these images."""
+    return rows_of(measured.jobs, config.families, config.fit.model_copy(update={"seed": config.seed}))
 
 
 def prepare_extractor(config: TrainConfig) -> ExtractorConfig:

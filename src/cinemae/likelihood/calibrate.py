@@ -37,17 +37,22 @@ def fit_noise(runtime: Runtime, photos: Iterable[LoadedImage], spec: ScaleSpec, 
 
     Raises:
         CheckpointError: If the MAE predicts a distribution already.
+        ValueError: If the scale has no masks.
         NoiseModelError: If there are too few patches.
     """
     config = require_mean_only(runtime.mae.config)
     patch, grid = config.patch_size, config.grid
+    if spec.masks is None:
+        raise ValueError("a scale without masks has no likelihood, and so no noise")
     hidden = spec.masks.hidden(grid, seed)
     weight = hidden.repeat(patch, 1).repeat(patch, 2)[..., None].astype(np.float32)
     weight /= weight.sum(0)
     rows = []
     for photo in photos:
         view = resized_view(photo.pixels, resize=spec.resize, crop=config.image_size)
-        predicted = runtime.view(view, hidden).passes.mean
+        passes = runtime.view(view, hidden).passes
+        assert passes is not None  # there are masks
+        predicted = passes.mean
         mean = (weight * predicted).sum(0)
         variance = (weight * (predicted - mean) ** 2).sum(0)
         error = block_mean(((view - mean) ** 2).mean(-1), patch)

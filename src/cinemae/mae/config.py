@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ViTMAEConfig(BaseModel):
@@ -17,8 +19,14 @@ class ViTMAEConfig(BaseModel):
         image_size: Side of the square input in pixels.
         patch_size: Side of a patch in pixels.
         width: Channels of the encoder; ``depth`` blocks, ``heads`` heads, ``mlp_width`` hidden units.
-        decoder_width: Channels of the decoder; likewise ``decoder_depth`` and so on.
+        decoder_width: Channels of the decoder; likewise ``decoder_depth`` and so on. A depth of 0 says that there is
+            no decoder: the encoder gives features and no likelihood.
         norm_eps: Epsilon of the layer norms (1e-12 in Hugging Face's ViTMAE, 1e-6 in Meta's code).
+        activation: Of the encoder's blocks; ``quick_gelu`` is x * sigmoid(1.702 x), CLIP's. The decoder's is ``gelu``.
+        pre_norm: Whether the encoder's tokens are normed before its first block, as CLIP's are.
+        taps: Encoder blocks whose visible tokens the decoder reads, side by side, 0 being the embedded patches; ()
+            for the normed last ones alone. An encoder that was not pre-trained to reconstruct has forgotten the
+            pixels at its end.
         target: What the decoder predicts: ``raw`` normalised pixels, or ``patch_norm`` pixels
             normalised by their own patch's mean and (unbiased) standard deviation.
         output: ``mean``: a mean a sub-pixel; ``logistic``: mean and log-scale of a discretised
@@ -37,10 +45,13 @@ class ViTMAEConfig(BaseModel):
     heads: int = Field(default=12, ge=1)
     mlp_width: int = Field(default=3072, ge=1)
     decoder_width: int = Field(default=512, ge=4)
-    decoder_depth: int = Field(default=8, ge=1)
+    decoder_depth: int = Field(default=8, ge=0)
     decoder_heads: int = Field(default=16, ge=1)
     decoder_mlp_width: int = Field(default=2048, ge=1)
     norm_eps: float = 1e-12
+    activation: Literal["gelu", "quick_gelu"] = "gelu"
+    pre_norm: bool = False
+    taps: tuple[int, ...] = ()
     target: Literal["raw", "patch_norm"] = "raw"
     output: Literal["mean", "logistic"] = "mean"
     pixel_mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -55,7 +66,19 @@ class ViTMAEConfig(BaseModel):
                 raise ValueError(f"width {width} must be a multiple of 4 and of its {heads} heads")
         if self.output == "logistic" and self.target == "patch_norm":
             raise ValueError("a logistic output is a distribution of raw pixels; target must be 'raw'")
+        if list(self.taps) != sorted(set(self.taps)) or (self.taps and not 0 <= self.taps[-1] <= self.depth):
+            raise ValueError(f"taps must be rising numbers from 0 to the depth, {self.depth}; got {self.taps}")
         return self
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether there is a likelihood, not features alone."""
+        return self.decoder_depth > 0
+
+    @property
+    def tapped_width(self) -> int:
+        """Channels that the decoder reads of each visible patch."""
+        return self.width * max(len(self.taps), 1)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -124,6 +147,19 @@ ARCHITECTURES: dict[str, ViTMAEConfig | ConvMAEConfig] = {
         norm_eps=1e-6,
         output="logistic",
     ),
+    "clip-vit-base": ViTMAEConfig(
+        decoder_width=256,
+        decoder_depth=4,
+        decoder_heads=8,
+        decoder_mlp_width=1024,
+        norm_eps=1e-5,
+        activation="quick_gelu",
+        pre_norm=True,
+        taps=(0, 4, 8, 12),
+        output="logistic",
+        pixel_mean=CLIP_MEAN,
+        pixel_std=CLIP_STD,
+    ),
     "conv-fine": ConvMAEConfig(),
 }
-"""Named shapes: the three published ones and the two that cinemae trains itself."""
+"""Named shapes: the three published ones, and those whose weights or decoders cinemae trains itself."""

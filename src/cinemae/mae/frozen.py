@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,16 @@ from cinemae.mae.errors import CheckpointError
 FloatArray = NDArray[np.float32]
 Shape = tuple[int, ...]
 
+SCALE = ".scale"
+DECODER_FIELDS = (
+    "decoder_width",
+    "decoder_depth",
+    "decoder_heads",
+    "decoder_mlp_width",
+    "taps",
+    "target",
+    "output",
+)
 CONV_INPUTS = 16  # a 2x2 cell of three colours and the mask
 CONV_PARAMETERS = 9  # a pixel: 3 means, 3 log-scales, 3 colour coefficients
 START_LOG_SCALE = -3.5  # of a [-1, 1] range: about 4 of 255 levels, the order of a photo's detail
@@ -32,11 +43,12 @@ class FrozenMAE:
 
     Attributes:
         config: The shape and the meaning of inputs and outputs.
-        tensors: The weights by name, float32.
+        tensors: The weights by name, float32. A matrix may be int8 instead; then ``NAME.scale``, (outputs,), float32,
+            stands beside it, and row n of the matrix is meant to be multiplied with entry n.
     """
 
     config: ViTMAEConfig | ConvMAEConfig
-    tensors: dict[str, FloatArray]
+    tensors: dict[str, NDArray[Any]]
 
     @classmethod
     def of(
@@ -55,6 +67,9 @@ class FrozenMAE:
         """
         wanted = tensor_shapes(config)
         given = {key: tuple(value.shape) for key, value in tensors.items()}
+        for key, value in tensors.items():
+            if value.dtype == np.int8:
+                wanted[f"{key}{SCALE}"] = value.shape[:1]
         if wanted != given:
             missing = sorted(wanted.keys() - given.keys())
             unknown = sorted(given.keys() - wanted.keys())
@@ -63,13 +78,43 @@ class FrozenMAE:
                 f"{name}: the weights do not fit the configuration"
                 f" (missing: {missing[:5]}, unexpected: {unknown[:5]}, other shape: {shapes[:5]})"
             )
-        return cls(config, {key: np.ascontiguousarray(value, dtype=np.float32) for key, value in tensors.items()})
+        return cls(
+            config,
+            {
+                key: np.ascontiguousarray(value, dtype=np.int8 if value.dtype == np.int8 else np.float32)
+                for key, value in tensors.items()
+            },
+        )
+
+    @cached_property
+    def encoder(self) -> FrozenMAE:
+        """The encoder alone, of a ViT; whatever else its decoder may learn, its features stay the same."""
+        if not isinstance(self.config, ViTMAEConfig) or not self.config.has_decoder:
+            return self
+        plain = ViTMAEConfig(decoder_depth=0)
+        of_decoder = {name: getattr(plain, name) for name in DECODER_FIELDS}
+        kept = {name: tensor for name, tensor in self.tensors.items() if not name.startswith(("decoder_", "mask_"))}
+        return FrozenMAE(self.config.model_copy(update=of_decoder), kept)
+
+    def floats(self, name: str) -> FloatArray:
+        """Return a weight in float32, whatever it is kept as."""
+        tensor = self.tensors[name]
+        if tensor.dtype != np.int8:
+            return tensor
+        scale = self.tensors[f"{name}{SCALE}"]
+        out: FloatArray = tensor.astype(np.float32) * scale.reshape(-1, *[1] * (tensor.ndim - 1))
+        return out
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the weights, without the scales of those in int8."""
+        return tuple(name for name in self.tensors if not name.endswith(SCALE))
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the configuration and the weights, whatever file they came from.
 
-        The first 16 hex digits of sha256 over the configuration's JSON and each tensor as float32.
+        The first 16 hex digits of sha256 over the configuration's JSON and each tensor as it is kept in memory.
         """
         digest = hashlib.sha256(json.dumps(self.config.model_dump(mode="json"), sort_keys=True).encode())
         for name, tensor in sorted(self.tensors.items()):
@@ -85,15 +130,16 @@ def tensor_shapes(config: ViTMAEConfig | ConvMAEConfig) -> dict[str, Shape]:
 
 def _vit_shapes(c: ViTMAEConfig) -> dict[str, Shape]:
     tokens = 1 + c.grid[0] * c.grid[1]
-    shapes: dict[str, Shape] = {"cls_token": (1, 1, c.width), "mask_token": (1, 1, c.decoder_width)}
-    shapes |= {"pos_embed": (1, tokens, c.width), "decoder_pos_embed": (1, tokens, c.decoder_width)}
+    shapes: dict[str, Shape] = {"cls_token": (1, 1, c.width), "pos_embed": (1, tokens, c.width)}
     shapes |= _linear("patch_embed", c.patch_size**2 * 3, c.width)
-    shapes |= _linear("decoder_embed", c.width, c.decoder_width)
-    shapes |= _linear("decoder_pred", c.decoder_width, c.outputs)
-    stacks = (
-        ("", "blocks", c.depth, c.width, c.mlp_width),
-        ("decoder_", "decoder_blocks", c.decoder_depth, c.decoder_width, c.decoder_mlp_width),
-    )
+    if c.pre_norm:
+        shapes |= _vector("pre_norm", c.width)
+    stacks = [("", "blocks", c.depth, c.width, c.mlp_width)]
+    if c.has_decoder:
+        shapes |= {"mask_token": (1, 1, c.decoder_width), "decoder_pos_embed": (1, tokens, c.decoder_width)}
+        shapes |= _linear("decoder_embed", c.tapped_width, c.decoder_width)
+        shapes |= _linear("decoder_pred", c.decoder_width, c.outputs)
+        stacks.append(("decoder_", "decoder_blocks", c.decoder_depth, c.decoder_width, c.decoder_mlp_width))
     for prefix, stack, depth, width, mlp_width in stacks:
         shapes |= _vector(f"{prefix}norm", width)
         for number in range(depth):

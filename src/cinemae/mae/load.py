@@ -82,7 +82,7 @@ def load_backbone(
     known = find(name) if isinstance(name, str) else None
     path = Path(name)
     if known is not None and known.source == "shipped":
-        path = shipped(known.architecture)
+        path = shipped(known.folder)
     elif path.exists():
         known = _identify(path)
     else:
@@ -109,7 +109,7 @@ def cached(name: str) -> State:
     if known is None and not _is_hub_id(name):
         lookup(name)
     if known is not None and known.source == "shipped":
-        return "shipped" if (shipped(known.architecture) / known.file).exists() else "missing"
+        return "shipped" if (shipped(known.folder) / known.file).exists() else "missing"
     if known is not None and known.source == "meta":
         return "to download"
     if find_spec("huggingface_hub") is None:

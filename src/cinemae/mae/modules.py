@@ -18,10 +18,10 @@ def build(config: ViTMAEConfig | ConvMAEConfig) -> Module:
 
 
 def to_module(mae: FrozenMAE) -> Module:
-    """Return a float32 network in evaluation mode with these weights, which it shares."""
+    """Return a float32 network in evaluation mode with these weights, which it shares where they are float32."""
     with torch.device("meta"):  # drawing random weights first takes seconds
         module = build(mae.config)
-    module.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in mae.tensors.items()}, assign=True)
+    module.load_state_dict({name: torch.from_numpy(mae.floats(name)) for name in mae.names}, assign=True)
     return module.eval().requires_grad_(False)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
-from cinemae.mae.frozen import START_LOG_SCALE, FrozenMAE
+from cinemae.mae.frozen import SCALE, START_LOG_SCALE, FrozenMAE
 from cinemae.mae.openvino_library import op, ov
 
 Node = Any  # openvino's operators are typed loosely
@@ -31,6 +31,8 @@ def vit_graph(mae: FrozenMAE, passes: int, visible: int, layers: tuple[int, ...]
     Outputs, in order: predictions of the hidden patches (passes, hidden, outputs); of the full
     pass, the tokens after each of ``layers`` and the normed last ones (1 + patches, width).
 
+    Without masked passes only the patches go in and only the tokens come out.
+
     Args:
         mae: Configuration and weights of a ViT-MAE.
         passes: Number of masked passes.
@@ -42,13 +44,14 @@ def vit_graph(mae: FrozenMAE, passes: int, visible: int, layers: tuple[int, ...]
     count = config.grid[0] * config.grid[1]
     hidden = count - visible
     patches = _input("patches", (count, config.patch_size**2 * 3), np.float32)
+    if not passes:
+        return ov.Model(_encoder_alone(mae, patches, layers), [patches], "vit_encoder")
     seen = _input("visible", (passes, visible), np.int32)
     restore = _input("restore", (passes, count), np.int32)
     wanted = _input("hidden", (passes, hidden), np.int32)
 
-    tokens = op.add(_linear(mae, "patch_embed", patches), _constant(mae.tensors["pos_embed"][0, 1:]))
+    first, tokens = _embedded(mae, patches)
     masked = op.gather(tokens, seen, 0)
-    first = _constant(mae.tensors["cls_token"][0] + mae.tensors["pos_embed"][0, :1])
     cls = op.broadcast(op.unsqueeze(first, 0), [passes, 1, config.width])
     rows = op.concat(
         [_rows(op.concat([cls, masked], 1), config.width), op.concat([first, tokens], 0)],
@@ -56,17 +59,51 @@ def vit_graph(mae: FrozenMAE, passes: int, visible: int, layers: tuple[int, ...]
     )
     segments = [(passes, 1 + visible), (1, 1 + count)]
     split = passes * (1 + visible)
-    outputs = []
-    for number in range(config.depth):
-        rows = _block(mae, f"blocks.{number}", rows, segments, config.width, config.heads, config.norm_eps)
-        if number + 1 in layers:
-            outputs.append(_cut(rows, split, split + 1 + count))
-    rows = _norm(mae, "norm", rows, config.norm_eps)
-    outputs.append(_cut(rows, split, split + 1 + count))
+    blocks = _encoder(mae, rows, segments)
+    outputs = [_cut(blocks[layer], split, split + 1 + count) for layer in layers]
+    last = _norm(mae, "norm", blocks[-1], config.norm_eps)
+    outputs.append(_cut(last, split, split + 1 + count))
 
-    latent = _linear(mae, "decoder_embed", _cut(rows, 0, split))
+    tapped = [_cut(blocks[tap], 0, split) for tap in config.taps] or [_cut(last, 0, split)]
+    latent = _linear(mae, "decoder_embed", tapped[0] if len(tapped) == 1 else op.concat(tapped, 1))
     prediction = _decoder(mae, latent, restore, wanted, passes, visible)
     return ov.Model([prediction, *outputs], [patches, seen, restore, wanted], "vit_mae")
+
+
+def _embedded(mae: FrozenMAE, patches: Node) -> tuple[Node, Node]:
+    """Return the class token (1, width) and the patches' tokens (patches, width), positions added."""
+    tokens = op.add(_linear(mae, "patch_embed", patches), _constant(mae.tensors["pos_embed"][0, 1:]))
+    return _constant(mae.tensors["cls_token"][0] + mae.tensors["pos_embed"][0, :1]), tokens
+
+
+def _encoder(mae: FrozenMAE, rows: Node, segments: Segments) -> list[Node]:
+    """Return what enters the first encoder block and what leaves each, (rows, width)."""
+    config = mae.config
+    assert isinstance(config, ViTMAEConfig)
+    outputs = [_norm(mae, "pre_norm", rows, config.norm_eps) if config.pre_norm else rows]
+    for number in range(config.depth):
+        outputs.append(
+            _block(
+                mae,
+                f"blocks.{number}",
+                outputs[-1],
+                segments,
+                config.width,
+                config.heads,
+                config.norm_eps,
+                quick=config.activation == "quick_gelu",
+            )
+        )
+    return outputs
+
+
+def _encoder_alone(mae: FrozenMAE, patches: Node, layers: tuple[int, ...]) -> list[Node]:
+    """Return the tokens after each of ``layers`` and the normed last ones, each (1 + patches, width)."""
+    config = mae.config
+    assert isinstance(config, ViTMAEConfig)
+    first, tokens = _embedded(mae, patches)
+    blocks = _encoder(mae, op.concat([first, tokens], 0), [(1, 1 + config.grid[0] * config.grid[1])])
+    return [*(blocks[layer] for layer in layers), _norm(mae, "norm", blocks[-1], config.norm_eps)]
 
 
 def _decoder(mae: FrozenMAE, latent: Node, restore: Node, wanted: Node, passes: int, visible: int) -> Node:
@@ -91,7 +128,17 @@ def _decoder(mae: FrozenMAE, latent: Node, restore: Node, wanted: Node, passes: 
     return op.reshape(prediction, [passes, count - visible, config.outputs], False)
 
 
-def _block(mae: FrozenMAE, name: str, rows: Node, segments: Segments, width: int, heads: int, eps: float) -> Node:
+def _block(
+    mae: FrozenMAE,
+    name: str,
+    rows: Node,
+    segments: Segments,
+    width: int,
+    heads: int,
+    eps: float,
+    *,
+    quick: bool = False,
+) -> Node:
     """Run a pre-norm transformer block over packed rows; only attention tells sequences apart."""
     qkv = _linear(mae, f"{name}.attn.qkv", _norm(mae, f"{name}.norm1", rows, eps))
     mixed, start = [], 0
@@ -101,7 +148,7 @@ def _block(mae: FrozenMAE, name: str, rows: Node, segments: Segments, width: int
         mixed.append(_attend(q, k, v, width))
         start += sequences * length
     rows = op.add(rows, _linear(mae, f"{name}.attn.proj", mixed[0] if len(mixed) == 1 else op.concat(mixed, 0)))
-    return op.add(rows, _mlp(mae, name, rows, eps))
+    return op.add(rows, _mlp(mae, name, rows, eps, quick=quick))
 
 
 def _last_block(mae: FrozenMAE, name: str, rows: Node, wanted: Node, shape: tuple[int, int]) -> Node:
@@ -135,9 +182,13 @@ def _attend(q: Node, k: Node, v: Node, width: int) -> Node:
     return _rows(op.transpose(op.scaled_dot_product_attention(q, k, v), [0, 2, 1, 3]), width)
 
 
-def _mlp(mae: FrozenMAE, name: str, rows: Node, eps: float) -> Node:
+def _mlp(mae: FrozenMAE, name: str, rows: Node, eps: float, *, quick: bool = False) -> Node:
     wide = _linear(mae, f"{name}.fc1", _norm(mae, f"{name}.norm2", rows, eps))
-    return _linear(mae, f"{name}.fc2", op.gelu(wide, "erf"))
+    if quick:
+        active = op.multiply(wide, op.sigmoid(op.multiply(wide, op.constant(np.float32(1.702)))))
+    else:
+        active = op.gelu(wide, "erf")
+    return _linear(mae, f"{name}.fc2", active)
 
 
 def _norm(mae: FrozenMAE, name: str, rows: Node, eps: float) -> Node:
@@ -146,7 +197,13 @@ def _norm(mae: FrozenMAE, name: str, rows: Node, eps: float) -> Node:
 
 
 def _linear(mae: FrozenMAE, name: str, rows: Node) -> Node:
-    return _affine(rows, mae.tensors[f"{name}.weight"], mae.tensors[f"{name}.bias"])
+    weight = mae.tensors[f"{name}.weight"]
+    if weight.dtype != np.int8:
+        return _affine(rows, weight, mae.tensors[f"{name}.bias"])
+    # The plugin keeps such a matrix in int8 and multiplies in the type of the activations.
+    whole = op.convert(op.constant(weight, shared_memory=True), "f32")
+    scaled = op.multiply(whole, _constant(mae.tensors[f"{name}.weight{SCALE}"][:, None]))
+    return op.add(op.matmul(rows, scaled, False, True), _constant(mae.tensors[f"{name}.bias"]))
 
 
 def _affine(rows: Node, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> Node:

@@ -49,6 +49,10 @@ class OpenVINORuntime(Runtime):
         self._local = threading.local()
 
     def _vit(self, patches: FloatArray, hidden: BoolArray, layers: tuple[int, ...], alone: bool) -> VitOutput:
+        if not len(hidden):
+            key: Key = ("encoder", layers, self._streams(alone))
+            tokens = _infer(self._request(key, lambda: vit_graph(self.mae, 0, 0, layers)), [patches])
+            return VitOutput(None, tokens)
         passes, visible = len(hidden), int((~hidden[0]).sum())
         seen = np.nonzero(~hidden)[1].reshape(passes, visible).astype(np.int32)
         wanted = np.nonzero(hidden)[1].reshape(passes, -1).astype(np.int32)

@@ -25,6 +25,10 @@ _HUB_NOTE = (
     "the hub page lists this copy as Apache-2.0, but its weights are converted from Meta's, which"
     " facebookresearch/mae releases under CC BY-NC 4.0 (no commercial use); the conflict is not resolved"
 )
+_CLIP_NOTE = (
+    "encoder: the image tower of openai/clip-vit-base-patch16 (MIT), frozen; decoder: trained by this project;"
+    " see the model card"
+)
 _OWN_NOTE = "trained by this project from scratch on camera photographs; see the model card"
 
 
@@ -76,6 +80,11 @@ class KnownCheckpoint(BaseModel):
     note: str = ""
 
     @property
+    def folder(self) -> str:
+        """Folder of shipped weights."""
+        return self.name.rpartition("/")[2]
+
+    @property
     def config(self) -> ViTMAEConfig | ConvMAEConfig:
         """Shape of the network."""
         return ARCHITECTURES[self.architecture]
@@ -86,23 +95,22 @@ class KnownCheckpoint(BaseModel):
         return self.licence == _NON_COMMERCIAL
 
 
-def _shipped(name: str, parameters: int) -> KnownCheckpoint:
-    config = ARCHITECTURES[name]
+def _shipped(name: str, parameters: int, architecture: str | None = None, **facts: str) -> KnownCheckpoint:
+    config = ARCHITECTURES[architecture or name]
     vit = config if isinstance(config, ViTMAEConfig) else None
     return KnownCheckpoint(
         name=f"cinemae/{name}",
         source="shipped",
-        architecture=name,
+        architecture=architecture or name,
         target="raw",
         output="logistic",
-        licence="Apache-2.0",
-        licence_note=_OWN_NOTE,
         parameters=parameters,
         image_size=vit.image_size if vit else None,
         patch_size=vit.patch_size if vit else 1,
         pixel_mean=vit.pixel_mean if vit else (0.5, 0.5, 0.5),
         pixel_std=vit.pixel_std if vit else (0.5, 0.5, 0.5),
         file="model.safetensors",
+        **{"licence": "Apache-2.0", "licence_note": _OWN_NOTE} | facts,
     )
 
 
@@ -179,6 +187,7 @@ _GAN_NOTE = "trained with an extra GAN loss: its output is a plausible picture, 
 _SIZES: tuple[Size, ...] = ("base", "large", "huge")
 
 KNOWN: tuple[KnownCheckpoint, ...] = (
+    _shipped("vit-base", 93_000_000, "clip-vit-base", licence="MIT AND Apache-2.0", licence_note=_CLIP_NOTE),
     _shipped("vit-tiny", 4_326_912),
     _shipped("conv-fine", 233_188),
     *(_hub(size) for size in _SIZES),

@@ -30,11 +30,11 @@ class ViewOutput:
     """What an MAE says of one view.
 
     Attributes:
-        passes: Predictions of the masked passes; only those of hidden sub-pixels mean anything.
+        passes: Predictions of the masked passes; only those of hidden sub-pixels mean anything. None without masks.
         encoder: Named pooled features of the frozen encoder, each a vector.
     """
 
-    passes: PassPredictions
+    passes: PassPredictions | None
     encoder: dict[str, FloatArray]
 
 
@@ -43,12 +43,12 @@ class VitOutput:
     """What a ViT's network gives for one view.
 
     Attributes:
-        hidden: Predictions of the hidden patches, (passes, hidden, outputs).
+        hidden: Predictions of the hidden patches, (passes, hidden, outputs); None without masks.
         tokens: Of the full pass, the outputs of the named blocks and the normed last one,
             each (1 + patches, width).
     """
 
-    hidden: FloatArray
+    hidden: FloatArray | None
     tokens: list[FloatArray]
 
 
@@ -94,7 +94,7 @@ class Runtime(ABC):
 
         Args:
             view: (height, width, 3) pixels.
-            hidden: (passes, rows, columns) masks over the MAE's patches.
+            hidden: (passes, rows, columns) masks over the MAE's patches; no passes for a ViT's features alone.
             layers: Middle encoder blocks whose features are wanted, counted from 1.
             alone: Whether no other image is scored meanwhile; changes the speed, no number.
 
@@ -116,12 +116,12 @@ class Runtime(ABC):
             )
         if layers and not 1 <= min(layers) <= max(layers) <= config.depth:
             raise ValueError(f"this MAE has {config.depth} blocks, layers {layers} are asked for")
-        flat = hidden.reshape(len(hidden), -1)
+        flat = hidden.reshape(len(hidden), config.grid[0] * config.grid[1])
         if len(set(flat.sum(1))) > 1:
             raise ValueError("all masks of one call must hide the same number of patches")
         patches = patchify((view.astype(np.float32) - self._mean) / self._std, config.patch_size)
         out = self._vit(patches, flat, layers, alone)
-        passes = self._to_levels(config, out.hidden, patches, flat)
+        passes = None if out.hidden is None else self._to_levels(config, out.hidden, patches, flat)
         encoder: dict[str, FloatArray] = {}
         for name, tokens in zip((*map(str, layers), "last"), out.tokens, strict=True):
             encoder |= {f"{name}.cls": tokens[0], f"{name}.mean": tokens[1:].mean(0), f"{name}.std": tokens[1:].std(0)}

@@ -35,11 +35,11 @@ class TorchRuntime(Runtime):
         module, masks = self.module, torch.from_numpy(hidden).to(self.device)
         assert isinstance(module, ViTMAE)
         tokens = module.embed_patches(torch.from_numpy(patches)[None].to(self.device, _TYPES[self.precision]))
-        shared = tokens.expand(len(masks), -1, -1)
-        prediction = module.decode(module.encode(shared, masks)[-1], masks)
-        hidden_only = prediction[masks].reshape(len(masks), -1, prediction.shape[-1])
-        full = module.encode(tokens, None, layers)
-        return VitOutput(_array(hidden_only), [_array(out[0]) for out in full])
+        full = [_array(out[0]) for out in module.encode(tokens, None, layers)]
+        if not len(hidden):
+            return VitOutput(None, full)
+        prediction = module.decode(module.latent(tokens.expand(len(masks), -1, -1), masks), masks)
+        return VitOutput(_array(prediction[masks].reshape(len(masks), -1, prediction.shape[-1])), full)
 
     @torch.inference_mode()
     def _conv(self, image: FloatArray, hidden: BoolArray, alone: bool) -> ConvOutput:

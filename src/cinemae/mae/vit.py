@@ -56,8 +56,9 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Pre-norm transformer block."""
 
-    def __init__(self, width: int, heads: int, mlp_width: int, norm_eps: float) -> None:
+    def __init__(self, width: int, heads: int, mlp_width: int, norm_eps: float, *, quick: bool = False) -> None:
         super().__init__()
+        self.quick = quick
         self.norm1 = nn.LayerNorm(width, eps=norm_eps)
         self.attn = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=norm_eps)
@@ -67,7 +68,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, tokens, width) to the same shape."""
         x = x + self.attn(self.norm1(x))
-        out: Tensor = x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+        wide = self.fc1(self.norm2(x))
+        out: Tensor = x + self.fc2(wide * torch.sigmoid(1.702 * wide) if self.quick else F.gelu(wide))
         return out
 
 
@@ -87,16 +89,23 @@ class ViTMAE(nn.Module):
         c = config
         self.patch_embed = nn.Linear(c.patch_size**2 * 3, c.width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, c.width))
-        self.blocks = nn.ModuleList(Block(c.width, c.heads, c.mlp_width, c.norm_eps) for _ in range(c.depth))
+        if c.pre_norm:
+            self.pre_norm = nn.LayerNorm(c.width, eps=c.norm_eps)
+        quick = c.activation == "quick_gelu"
+        self.blocks = nn.ModuleList(
+            Block(c.width, c.heads, c.mlp_width, c.norm_eps, quick=quick) for _ in range(c.depth)
+        )
         self.norm = nn.LayerNorm(c.width, eps=c.norm_eps)
-        self.decoder_embed = nn.Linear(c.width, c.decoder_width)
+        self.register_buffer("pos_embed", torch.from_numpy(sincos_positions(c.width, c.grid))[None])
+        if not c.has_decoder:
+            return
+        self.decoder_embed = nn.Linear(c.tapped_width, c.decoder_width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, c.decoder_width))
         self.decoder_blocks = nn.ModuleList(
             Block(c.decoder_width, c.decoder_heads, c.decoder_mlp_width, c.norm_eps) for _ in range(c.decoder_depth)
         )
         self.decoder_norm = nn.LayerNorm(c.decoder_width, eps=c.norm_eps)
         self.decoder_pred = nn.Linear(c.decoder_width, c.outputs)
-        self.register_buffer("pos_embed", torch.from_numpy(sincos_positions(c.width, c.grid))[None])
         self.register_buffer("decoder_pos_embed", torch.from_numpy(sincos_positions(c.decoder_width, c.grid))[None])
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -124,7 +133,7 @@ class ViTMAE(nn.Module):
             tokens: Embedded patches (batch, patches, width).
             hidden: (batch, patches) booleans, True = hidden, the same number in each row; None
                 shows all patches.
-            layers: Blocks, counted from 1, whose raw outputs are wanted too.
+            layers: Blocks, counted from 1, whose raw outputs are wanted too; 0 is what enters the first.
 
         Returns:
             The outputs of the named blocks in order, then the normed last output, each
@@ -135,18 +144,29 @@ class ViTMAE(nn.Module):
             tokens = tokens.gather(1, index[..., None].expand(-1, -1, tokens.shape[-1]))
         cls = (self.cls_token + self.pos_embed[:, :1]).to(tokens.dtype)
         x = torch.cat([cls.expand(tokens.shape[0], -1, -1), tokens], dim=1)
-        kept = []
+        if self.config.pre_norm:
+            x = self.pre_norm(x)
+        kept = [x] if 0 in layers else []
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
             if number in layers:
                 kept.append(x)
         return [*kept, self.norm(x)]
 
+    def latent(self, tokens: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Return what the decoder reads under a mask, (batch, 1 + visible, config.tapped_width).
+
+        Arguments as for :meth:`encode`.
+        """
+        taps = self.config.taps
+        outputs = self.encode(tokens, hidden, taps)
+        return torch.cat(outputs[:-1], dim=-1) if taps else outputs[-1]
+
     def decode(self, latent: Tensor, hidden: Tensor) -> Tensor:
-        """Predict every patch from the encoder's last output.
+        """Predict every patch from what :meth:`latent` returns.
 
         Args:
-            latent: (batch, 1 + visible, width), visible patches in image order.
+            latent: (batch, 1 + visible, config.tapped_width), visible patches in image order.
             hidden: (batch, patches) booleans, as given to :meth:`encode`.
 
         Returns:
@@ -164,7 +184,7 @@ class ViTMAE(nn.Module):
 
     def forward(self, images: Tensor, hidden: Tensor) -> Tensor:
         """Reconstruct normalised images (batch, 3, side, side) under ``hidden`` (batch, patches)."""
-        return self.decode(self.encode(self.embed(images), hidden)[-1], hidden)
+        return self.decode(self.latent(self.embed(images), hidden), hidden)
 
 
 def visible_index(hidden: Tensor) -> Tensor:

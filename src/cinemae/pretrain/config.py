@@ -40,6 +40,8 @@ class PretrainConfig(BaseModel):
 
     Attributes:
         architecture: A name of ``cinemae.mae.config.ARCHITECTURES``.
+        encoder: Backbone whose encoder is taken as it is and stays frozen (:func:`cinemae.mae.load.load_backbone`);
+            None trains encoder and decoder.
         tiles: The training tiles.
         crop: Side of the training crop in pixels; for a ViT its image size.
         batch: Crops a step.
@@ -60,6 +62,7 @@ class PretrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     architecture: str
+    encoder: str | None = None
     tiles: TileConfig
     crop: int = Field(ge=8)
     batch: int = Field(default=64, ge=1)
@@ -77,6 +80,15 @@ class PretrainConfig(BaseModel):
 
 
 PRESETS: dict[str, PretrainConfig] = {
+    "vit-base": PretrainConfig(
+        architecture="clip-vit-base",
+        encoder="cinemae/vit-base",
+        tiles=TileConfig(size=240, count=32_000, native=0.5, cover=(0.55, 1.0), jpeg=0.3),
+        crop=224,
+        batch=32,
+        minutes=60,
+        save_minutes=10,
+    ),
     "vit-tiny": PretrainConfig(
         architecture="vit-tiny",
         tiles=TileConfig(size=240, count=32_000, native=0.15, cover=(0.55, 1.0)),
@@ -92,4 +104,4 @@ PRESETS: dict[str, PretrainConfig] = {
         weight_decay=0.0,
     ),
 }
-"""What trained the two MAEs that the package ships."""
+"""What trained the MAEs that the package ships; of ``vit-base`` the decoder."""

@@ -21,9 +21,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cinemae.mae.checkpoint import CheckpointRecord, save_mae
+from cinemae.mae.checkpoint import ENCODER_FILE, CheckpointRecord, save_mae
 from cinemae.mae.config import ARCHITECTURES
 from cinemae.mae.conv import ConvMAE
+from cinemae.mae.frozen import FrozenMAE
+from cinemae.mae.load import load_backbone
 from cinemae.mae.modules import Module, build, to_frozen
 from cinemae.pretrain.config import PretrainConfig
 from cinemae.pretrain.objective import draw_batch, masked_nll
@@ -53,13 +55,13 @@ class Trainer:
         self.config, self.out, self.device = config, out, device
         held = max(1, int(len(tiles) * config.validation))
         self.held_out, self.tiles = tiles[:held], tiles[held:]
-        self.master = build(ARCHITECTURES[config.architecture]).to(device)
-        self.master.initialise(torch.Generator().manual_seed(config.seed))
+        self.encoder = None if config.encoder is None else load_backbone(config.encoder).mae.encoder
+        self.master = start(config, self.encoder).to(device)
         self.average = copy.deepcopy(self.master).requires_grad_(False)
         fast = copy.deepcopy(self.master).to(torch.bfloat16 if config.precision == "bf16" else torch.float32)
         self.fast = channels_last(fast)
-        matrices = [p for p in self.master.parameters() if p.ndim > 1]
-        others = [p for p in self.master.parameters() if p.ndim <= 1]
+        matrices = [p for p in trained(self.master) if p.ndim > 1]
+        others = [p for p in trained(self.master) if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
             [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
             lr=config.peak_rate,
@@ -110,8 +112,8 @@ class Trainer:
         images, hidden = draw_batch(self.tiles, self.config, self.master.config, self.step)
         loss = masked_nll(self.fast, images.to(self.device), hidden.to(self.device))
         loss.backward()  # type: ignore[no-untyped-call]
-        masters = list(self.master.parameters())
-        for master, fast in zip(masters, self.fast.parameters(), strict=True):
+        masters, copies = trained(self.master), trained(self.fast)
+        for master, fast in zip(masters, copies, strict=True):
             master.grad = None if fast.grad is None else fast.grad.float()
             fast.grad = None
         torch.nn.utils.clip_grad_norm_(masters, 1.0)
@@ -120,9 +122,10 @@ class Trainer:
         with torch.no_grad():
             # A short memory at first, so that the average forgets the random start.
             decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-            averages: list[Tensor] = list(self.average.parameters())
-            torch._foreach_lerp_(averages, list[Tensor](masters), 1 - decay)
-            for master, fast in zip(masters, self.fast.parameters(), strict=True):
+            names = [name for name, parameter in self.master.named_parameters() if parameter.requires_grad]
+            averages = dict(self.average.named_parameters())
+            torch._foreach_lerp_([averages[name] for name in names], list[Tensor](masters), 1 - decay)
+            for master, fast in zip(masters, copies, strict=True):
                 fast.copy_(master)
         return float(loss.detach())
 
@@ -139,7 +142,8 @@ class Trainer:
         """Write the whole state atomically, and the averaged model beside it."""
         tensors: dict[str, Tensor] = {}
         for name, module in (("master", self.master), ("average", self.average)):
-            tensors |= {f"{name}.{key}": value.detach().contiguous() for key, value in module.state_dict().items()}
+            kept = {key: value for key, value in module.state_dict().items() if not self._is_frozen(key)}
+            tensors |= {f"{name}.{key}": value.detach().contiguous() for key, value in kept.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{key}": value.contiguous() for key, value in state.items()}
         metadata = {"step": str(self.step), "seconds": repr(self.seconds), "config": self.config.model_dump_json()}
@@ -148,7 +152,15 @@ class Trainer:
         partial.replace(self.out / "state.safetensors")
         training = {"step": self.step, "seconds": round(self.seconds), "config": self.config.model_dump(mode="json")}
         record = CheckpointRecord(architecture=self.master.config, training=training)
-        save_mae(self.out, to_frozen(self.average), record)
+        mae = to_frozen(self.average)
+        if self.encoder is not None:  # as it was read, int8 matrices included
+            own = {name: tensor for name, tensor in mae.tensors.items() if not self._is_frozen(name)}
+            mae = FrozenMAE.of(self.master.config, self.encoder.tensors | own, str(self.out))
+            record = record.model_copy(update={"encoder": ENCODER_FILE})
+        save_mae(self.out, mae, record)
+
+    def _is_frozen(self, name: str) -> bool:
+        return self.encoder is not None and name in self.encoder.tensors
 
     def _resume(self) -> None:
         path = self.out / "state.safetensors"
@@ -159,7 +171,10 @@ class Trainer:
         tensors = load_file(path)
         for name, module in (("master", self.master), ("average", self.average), ("master", self.fast)):
             prefix = name + "."
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+            found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            missing, unknown = module.load_state_dict(found, strict=False)
+            if unknown or not all(map(self._is_frozen, missing)):
+                raise RunMismatchError(f"{path}: not of this network: {[*missing, *unknown][:5]}")
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             if key.startswith("optimizer."):
@@ -189,6 +204,33 @@ class Trainer:
         with (self.out / "log.jsonl").open("a") as stream:
             stream.write(json.dumps(line) + "\n")
         return line
+
+
+def start(config: PretrainConfig, encoder: FrozenMAE | None) -> Module:
+    """Return the network that a run begins with: random weights, but for an encoder that is given, which is frozen.
+
+    Args:
+        config: Settings.
+        encoder: The frozen encoder.
+
+    Raises:
+        CheckpointError: If the encoder is not of the configuration's architecture.
+    """
+    network = build(ARCHITECTURES[config.architecture])
+    network.initialise(torch.Generator().manual_seed(config.seed))
+    if encoder is None:
+        return network
+    own = {name: tensor.numpy() for name, tensor in network.state_dict().items() if name not in encoder.tensors}
+    FrozenMAE.of(network.config, encoder.tensors | own, config.encoder or "the encoder")
+    network.load_state_dict({name: torch.from_numpy(encoder.floats(name)) for name in encoder.names}, strict=False)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name not in encoder.tensors)
+    return network
+
+
+def trained(network: Module) -> list[torch.nn.Parameter]:
+    """Return the parameters that are not frozen."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def check_resumable(out: Path, config: PretrainConfig) -> dict[str, str]:

@@ -69,7 +69,7 @@ REQUEST_BODY: dict[str, Any] = {
 _VERDICT = Verdict(
     path="photo.jpg", verdict="real", probability=0.0312, threshold=0.5, band=(0.35, 0.65),
     alpha=0.1, p_ai=0.0041, p_real=0.9123, bits_per_dim=3.9017,
-    fine_bits_per_dim=4.2176, fine_gap=0.0123, width=1600, height=1200, format="JPEG", file_bytes=412_907,
+    width=1600, height=1200, format="JPEG", file_bytes=412_907,
     sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", frames=1,
     model="5d1c0e9b7a3f2468-0a1b2c3d4e5f6071-8899aabbccddeeff", precision="f32", seconds=0.182,
 )  # fmt: skip
