@@ -49,7 +49,6 @@ def leave_out(
     require_packages("train", "sklearn")
     command = given_command(context)
     from cinemae.datasets import read_images
-    from cinemae.evaluation import sample_images
     from cinemae.fusion.config import TrainConfig
     from cinemae.leaveout import leave_out as run
     from cinemae.provenance import Run
@@ -69,13 +68,13 @@ def leave_out(
         raise typer.BadParameter(str(error)) from error
     scores: list[ImageScore] = []
     with reading_aloud(), progress_bar("measuring") as progress:
-        images = read_images(tested, root=root)
         found = run(
             config,
             read_images(data, root=root),
-            images if limit is None else sample_images(images, limit, config.seed),
+            read_images(tested, root=root),
             _variants([each.value for each in protocol or list(ProtocolName)], corruption or [], config.seed),
             cache=cache,
+            limit=limit,
             parts=part or [],
             resamples=resamples,
             jobs=jobs,

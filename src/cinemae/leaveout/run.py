@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinemae.datasets import LabelledImage, ManifestError, manifest_hash
+from cinemae.evaluation import sample_images
 from cinemae.features.collect import Collected, Variant, collect
 from cinemae.features.measurer import ExtractorConfig
 from cinemae.features.variants import Measured, Meter, Progress
@@ -60,6 +61,7 @@ def leave_out(
     variants: Mapping[str, Variant],
     *,
     cache: Path,
+    limit: int | None = None,
     parts: Sequence[str] = (),
     resamples: int = 1000,
     jobs: int | None = None,
@@ -72,9 +74,11 @@ def leave_out(
         config: The training; its ``families`` are left out one after the other, those of them that ``tested`` has
             both classes of.
         training: All images to fit on, tested ones among them.
-        tested: Images to test on; a real one carries the name of the generator that it is compared with.
+        tested: Images to test on; a real one carries the name of the generator that it is compared with. Generators
+            in no family, or without both classes, are left out.
         variants: What is done to the tested images, by name.
         cache: Folder of the feature cache.
+        limit: Test at most this many images of each generator and class.
         parts: Parts of the head that are fitted alone, too.
         resamples: Bootstrap resamples.
         jobs: Worker processes.
@@ -89,10 +93,16 @@ def leave_out(
     known = collect(training_jobs(list(training), config), extractor, cache, workers=jobs, progress=progress)
     groups = np.array([group_of(job.image, config.families) for job in known.jobs])
     rows = _Set(known, groups, known.labels)
-    measured = Meter(extractor, cache, jobs, progress).measure(tested, list(variants.values()))
-    families = families_of(tested, config.families)
-    if not families:
+    usable = comparable(tested, config.families)
+    if not usable:
         raise ManifestError("no family has tested images of both classes")
+    families = {
+        name: frozenset(members)
+        for name, members in config.families.items()
+        if any(image.generator in members for image in usable)
+    }
+    chosen = usable if limit is None else sample_images(usable, limit, config.seed)
+    measured = Meter(extractor, cache, jobs, progress).measure(chosen, list(variants.values()), sized=usable)
     numbers = measured.known(list(variants.values()))
     tables: list[LeftOutTable] = []
     folds: dict[str, dict[str, Fold]] = {}
@@ -110,7 +120,7 @@ def leave_out(
             tables.append(table)
     return LeftOut(
         training_hash=manifest_hash(training),
-        tested_hash=manifest_hash(tested),
+        tested_hash=manifest_hash(chosen),
         precision=extractor.precision,
         refused=tuple(dict.fromkeys([*known.refused, *measured.refused])),
         folds=folds,
@@ -118,14 +128,14 @@ def leave_out(
     )
 
 
-def families_of(images: Iterable[LabelledImage], families: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
-    """Return the families of which there are images of both classes, with their generators."""
+def comparable(images: Iterable[LabelledImage], families: Mapping[str, Sequence[str]]) -> list[LabelledImage]:
+    """Return the images of generators that are in a family and have both classes."""
+    members = {generator for family in families.values() for generator in family}
+    images = [image for image in images if image.generator in members]
     labels: dict[str, set[int]] = {}
     for image in images:
-        for family, members in families.items():
-            if image.generator in members:
-                labels.setdefault(family, set()).add(image.label)
-    return {family: frozenset(members) for family, members in families.items() if len(labels.get(family, ())) == 2}
+        labels.setdefault(image.generator, set()).add(image.label)
+    return [image for image in images if len(labels[image.generator]) == 2]
 
 
 _Heads = dict[str, tuple[FusionHead, Fold, NDArray[np.intp]]]
