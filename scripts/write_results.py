@@ -1,75 +1,68 @@
-"""Put the figures of evaluations and comparisons into docs/results.md, docs/experiments.md and MODEL_CARD.md.
+"""Put figures into docs/results.md, MODEL_CARD.md and README.md, between the marks that stand there.
 
-    python scripts/write_results.py RESULTS [--robustness RESULTS2] [--comparison COMPARISON] [--ablations COMPARISON2]
-        [--axes COMPARISON3]
+    python scripts/write_results.py LEFT_OUT [--sd1 EVALUATION]
 
-RESULTS and RESULTS2 are folders of `cinemae evaluate`, COMPARISON to COMPARISON3 are of `cinemae compare`; the
-commands stand in these pages. Nothing but what lies between the marks is touched.
+LEFT_OUT is the folder of a `cinemae leave-out`, EVALUATION that of a `cinemae evaluate`; the commands stand in
+docs/results.md. Nothing but what lies between the marks is touched.
 """
+
+from __future__ import annotations
 
 import argparse
 import re
 from pathlib import Path
 
-from cinemae.compare.markdown import means_table
-from cinemae.compare.schema import Comparison
 from cinemae.evaluation import Evaluation
+from cinemae.leaveout import LeftOut, LeftOutTable
+from cinemae.metrics.tables import markdown_figure
 
 ROOT = Path(__file__).parents[1]
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--robustness", type=Path)
-    parser.add_argument("--comparison", type=Path)
-    parser.add_argument("--ablations", type=Path)
-    parser.add_argument("--axes", type=Path)
+    parser.add_argument("left_out", type=Path)
+    parser.add_argument("--sd1", type=Path)
     given = parser.parse_args()
-    evaluation = Evaluation.model_validate_json((given.results / "evaluation.json").read_text())
-    summary = evaluation.summary()
-    write("docs/results.md", "summary", summary)
-    write("MODEL_CARD.md", "summary", summary)
-    tables = evaluation.tables["fused"].items()
-    write("docs/results.md", "generators", "\n".join(generator_table(protocol, table) for protocol, table in tables))
-    write("docs/results.md", "verdicts", "\n".join(verdict_table(protocol, table) for protocol, table in tables))
-    if given.robustness:
-        corrupted = Evaluation.model_validate_json((given.robustness / "evaluation.json").read_text())
-        table = next(iter(corrupted.robustness.values()))
-        write("docs/results.md", "robustness", f"{table.images} images.\n\n{table.to_markdown()}")
-    for page, mark, folder in (
-        ("docs/results.md", "comparison", given.comparison),
-        ("docs/experiments.md", "ablations", given.ablations),
-        ("docs/experiments.md", "axes", given.axes),
-    ):
-        if folder:
-            comparison = Comparison.model_validate_json((folder / "comparison.json").read_text())
-            write(page, mark, comparison_tables(comparison))
+    found = LeftOut.model_validate_json((given.left_out / "leave-out.json").read_text(encoding="utf-8"))
+    sections = dict(re.findall(r"(?ms)^### (.+?)\n\n(.*?)(?=^### |\Z)", found.to_markdown()))
+    write("docs/results.md", "means", sections["Means over families"])
+    write("MODEL_CARD.md", "means", sections["Means over families"])
+    write("docs/results.md", "parts", sections["Parts"])
+    write("docs/results.md", "kinds", sections["False alarms by kind of real image"])
+    families = (f"### {name}\n\n{text}" for name, text in sections.items() if name.startswith("fused, "))
+    write("docs/results.md", "families", "\n".join(families))
+    write("README.md", "headline", headline(next(table for table in found.tables if table.variant == "format")))
+    if given.sd1:
+        evaluation = Evaluation.model_validate_json((given.sd1 / "evaluation.json").read_text(encoding="utf-8"))
+        write("docs/results.md", "sd1", evaluation.summary())
 
 
-def generator_table(protocol, table):
-    return f"## Fused, {protocol}, threshold {table.threshold:.3f}\n\n{table.to_markdown()}"
+def headline(table: LeftOutTable) -> str:
+    """Say the one figure that everybody should know."""
+    point, verdicts = table.mean.points["stored"], table.mean.selective
+    figures = (table.mean.ranking, point.accuracy_ai, point.accuracy_real, verdicts and verdicts.error)
+    if verdicts is None or None in figures:
+        raise SystemExit("the means lack a figure")
+    ranking, found, passed, wrong = figures
+    area = markdown_figure(ranking.roc_auc, interval=True)
+    return (
+        f"On {len(table.rows)} families of generators, each judged by a head that knew neither the family nor the\n"
+        f"sources of its real images, formats equalised: ROC-AUC **{area}** on average; at the stored\n"
+        f"threshold {100 * found.value:.0f} % of the generated images are found and {100 * (1 - passed.value):.0f} % of"
+        f" the real ones called AI; {100 * verdicts.coverage.value:.0f} %\nget a verdict, {100 * wrong.value:.0f} % of"
+        " these are wrong."
+    )
 
 
-def verdict_table(protocol, table):
-    """The section on abstention of an evaluation's details, under a heading of its own."""
-    section = table.details_markdown().split("Abstention\n\n")[1]
-    return f"### Verdicts, {protocol}\n\n{section}"
-
-
-def comparison_tables(comparison):
-    protocols = next(iter(comparison.methods.values())).tables
-    return "\n\n".join(f"**{protocol}**\n\n{means_table(comparison, protocol)}" for protocol in protocols)
-
-
-def write(page, mark, text):
+def write(page: str, mark: str, text: str) -> None:
     place = ROOT / page
-    before = place.read_text()
+    before = place.read_text(encoding="utf-8")
     pattern = rf"(?s)(<!-- {mark}: scripts/write_results.py -->\n).*?(\n<!-- end -->)"
     after, found = re.subn(pattern, lambda match: f"{match[1]}\n{text.rstrip()}\n{match[2]}", before)
     if found != 1:
         raise SystemExit(f"{page}: {found} places marked {mark}")
-    place.write_text(after)
+    place.write_text(after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ def evaluate(
     context: typer.Context,
     data: Annotated[Path, typer.Argument(help="Folder tree, manifest or tar shards with both classes.")],
     model: Annotated[
-        list[Path] | None, typer.Option("--model", help="Folder of a head; may be repeated. Default: the shipped one.")
+        list[str] | None,
+        typer.Option("--model", help="A shipped head's name or a folder; may be repeated. Default: cinemae."),
     ] = None,
     root: Annotated[Path | None, typer.Option(help="What a manifest's relative paths are relative to.")] = None,
     layout: Layout = LayoutName.AUTO,
@@ -76,7 +77,7 @@ def evaluate(
         images = read_images(data, root=root, split="val", layout=layout.value, labels=stated_labels(label))
     if limit is not None:
         images = sample_images(images, limit, seed)
-    places = {str(place): place for place in model} if model else {"shipped": find_head(None)}
+    places = {str(name): find_head(name) for name in model} if model else {"shipped": find_head(None)}
     heads = {name: FusionHead.load(place) for name, place in places.items()}
     names = sorted({image.generator for image in images})
     scores: list[ImageScore] = []

@@ -1,7 +1,7 @@
-"""Verdicts at a chosen error rate: class-conditional split-conformal prediction (Vovk 2012).
+"""Verdicts at a chosen error rate: class-conditional conformal prediction (Vovk 2012) on scores of a cross-fit.
 
-Of each class there are the scores of n images that served for nothing else. The p-value of a class says
-how many of them look as little like it as the image does:
+Of each class there are the scores of n images, each from a fit that had not seen its family or source. The p-value of a
+class says how many of them look as little like it as the image does:
 
     p_ai(x)   = (1 + #{AI scores <= x}) / (n_ai + 1)
     p_real(x) = (1 + #{real scores >= x}) / (n_real + 1)
