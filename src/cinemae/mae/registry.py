@@ -187,7 +187,7 @@ _GAN_NOTE = "trained with an extra GAN loss: its output is a plausible picture, 
 _SIZES: tuple[Size, ...] = ("base", "large", "huge")
 
 KNOWN: tuple[KnownCheckpoint, ...] = (
-    _shipped("vit-base", 93_000_000, "clip-vit-base", licence="MIT AND Apache-2.0", licence_note=_CLIP_NOTE),
+    _shipped("vit-base", 89_990_144, "clip-vit-base", licence="MIT AND Apache-2.0", licence_note=_CLIP_NOTE),
     _shipped("vit-tiny", 4_326_912),
     _shipped("conv-fine", 233_188),
     *(_hub(size) for size in _SIZES),
