@@ -1,4 +1,4 @@
-"""Calibration: parameters that are most likely, parts weighed by what they are worth, thresholds that keep a promise."""
+"""Calibration: parameters that are most likely, parts weighed by their worth, thresholds that keep a promise."""
 
 import numpy as np
 import pytest

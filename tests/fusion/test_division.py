@@ -18,7 +18,9 @@ FAMILIES = {"diffusion": ("sd", "flux"), "gan": ("biggan",)}
 
 def image(label: int, group: str, number: int = 0) -> LabelledImage:
     generator = group if label else "photos"
-    return LabelledImage(path=Path(f"{group}-{number}.png"), label=label, generator=generator, source=group, split="train")
+    return LabelledImage(
+        path=Path(f"{group}-{number}.png"), label=label, generator=generator, source=group, split="train"
+    )
 
 
 def images_of(counts: dict[tuple[int, str], int]) -> tuple[list[LabelledImage], np.ndarray]:
@@ -43,7 +45,9 @@ def test_groups_stay_whole_and_every_fold_has_both_classes(counts, seed):
             assert len(set(folds[rows & (groups == group)].tolist())) == 1
         # The largest first, each into the emptiest: no fold is fuller than another by more than a group.
         sizes = np.bincount(folds[rows], minlength=3)
-        assert sizes.max() - sizes.min() <= max(count for (given_label, _), count in counts.items() if given_label == label)
+        assert sizes.max() - sizes.min() <= max(
+            count for (given_label, _), count in counts.items() if given_label == label
+        )
 
 
 @given(COUNTS, st.randoms(use_true_random=False))
@@ -94,7 +98,9 @@ def test_rows_keep_families_whole(config):
     fit = FitConfig(folds=2)
     images = [image(1, name, n) for name in ("sd", "flux", "biggan") for n in range(4)]
     images += [image(0, name, n) for name in ("x", "y") for n in range(4)]
-    jobs = training_jobs(images, config.model_copy(update={"augment": config.augment.model_copy(update={"equalise": False})}))
+    jobs = training_jobs(
+        images, config.model_copy(update={"augment": config.augment.model_copy(update={"equalise": False})})
+    )
     rows = rows_of(jobs, FAMILIES, fit)
     fold = {job.image.generator: int(number) for job, number in zip(jobs, rows.folds, strict=True)}
     assert fold["sd"] == fold["flux"] != fold["biggan"]
