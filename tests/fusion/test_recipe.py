@@ -136,9 +136,8 @@ def test_too_few_images_for_alpha_are_an_error_before_anything_is_measured(confi
 
 
 def test_too_few_images_for_the_folds_are_an_error_before_anything_is_measured(config, toy_set, tmp_path):
-    """The toy set has six sources of two images of each class, and twelve files of one."""
     many = config.model_copy(update={"fit": config.fit.model_copy(update={"folds": 20})})
-    with pytest.raises(ManifestError, match=r"\d+ AI-generated images can't be divided into 20 folds; give more"):
+    with pytest.raises(ManifestError, match=r"12 real images can't be divided into 20 folds; give more"):
         train_head(many, toy_set, tmp_path / "head", photos=[], cache=tmp_path / "cache", jobs=1)
     assert not list(tmp_path.iterdir())
 
