@@ -1,15 +1,12 @@
-"""Calibration: parameters and curves that are most likely, the threshold that is right most often."""
+"""Calibration: parameters that are most likely, parts weighed by their worth, thresholds that keep a promise."""
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
-from sklearn.isotonic import IsotonicRegression
 
-from cinemae.fusion.calibration import best_threshold, isotonic, platt, temperature
-from cinemae.fusion.curve import monotone, sigmoid
+from cinemae.fusion.calibration import best_threshold, fit_weights, platt, threshold_at
 
 
 @pytest.mark.parametrize(("temperature", "bias"), [(1.0, 0.0), (3.0, 0.5), (0.4, -1.0)])
@@ -85,88 +82,91 @@ def test_best_threshold_is_never_beaten(rows):
     assert ((p >= found) == labels).mean() == pytest.approx(max(hits))
 
 
-@pytest.mark.parametrize("wanted", [0.3, 1.0, 4.0])
-def test_temperature_recovers_the_temperature(wanted):
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2 * wanted, 20_000)
-    labels = (rng.random(20_000) < sigmoid(logits / wanted)).astype(int)
-    assert temperature(logits, labels, np.ones(20_000)) == pytest.approx(wanted, rel=0.05)
+def test_platt_keeps_its_slope_within_bounds():
+    temperature, bias = platt(np.array([-1.0, 1.0]), np.array([0, 1]), np.full(2, 1e9))  # separable
+    assert temperature == pytest.approx(1 / 20)
+    assert bias == pytest.approx(0, abs=1e-6)
 
 
-def test_temperature_is_the_best_slope_without_a_bias():
-    rng = np.random.default_rng(1)
-    logits, labels, weights = rng.normal(1, 2, 300), rng.integers(0, 2, 300), rng.uniform(0.2, 2, 300)
-
-    def cost(slope: float) -> float:
-        return float(weights @ (np.logaddexp(0, slope * logits) - labels * slope * logits)) + 5e-4 * (slope - 1) ** 2
-
-    best = optimize.minimize_scalar(cost, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-9}).x
-    assert 1 / temperature(logits, labels, weights) == pytest.approx(best, rel=1e-4)
-    assert temperature(np.array([-1.0, 1.0]), np.array([0, 1]), np.full(2, 1e9)) == 1 / 20  # separable: bounded
-
-
-def test_isotonic_follows_a_curve_that_two_parameters_cannot():
-    rng = np.random.default_rng(0)
-    logits = rng.uniform(-3, 3, 30_000)
-    truth = sigmoid(logits**3 / 2)
-    labels = (rng.random(30_000) < truth).astype(int)
-    at, to = isotonic(logits, labels, np.ones(30_000))
-    found = sigmoid(monotone(logits, at, to))
-    assert np.abs(found - truth).mean() < 0.02
-    divisor, bias = platt(logits, labels, np.ones(30_000))
-    assert np.abs(sigmoid(logits / divisor + bias) - truth).mean() > 0.05
-
-
-def stretches(fit: IsotonicRegression, logits: np.ndarray) -> list[np.ndarray]:
-    """Which logits each value of a regression was found for."""
-    said = fit.predict(logits).round(12)
-    return [said == value for value in np.unique(said)]
-
-
-RUNS = st.lists(st.tuples(st.integers(-20, 20), st.booleans(), st.integers(0, 3)), min_size=2, max_size=60).filter(
-    lambda rows: any(weight for *_, weight in rows)
-)
-
-
-@given(RUNS)
-def test_isotonic_keeps_what_isotonic_regression_says_at_the_middle_of_each_stretch(rows):
-    logits, labels, weights = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    at, to = isotonic(logits / 4, labels.astype(int), weights)
-    assert (np.diff([at, to]) > 0).all()
-    counted = weights > 0
-    fit = IsotonicRegression(out_of_bounds="clip").fit(
-        logits[counted] / 4, labels[counted], sample_weight=weights[counted]
-    )
-    pull = 1 / (counted.sum() + 1)
-    assert sigmoid(to) == pytest.approx((1 - pull) * np.unique(fit.y_thresholds_) + pull / 2)
-    middles = [
-        np.average(logits[counted][part] / 4, weights=weights[counted][part])
-        for part in stretches(fit, logits[counted] / 4)
-    ]
-    assert at == pytest.approx(middles)
-
-
-KNOTS = st.lists(st.integers(-400, 400), min_size=1, max_size=12, unique=True).map(lambda x: np.array(sorted(x)) / 16)
-
-
-@given(KNOTS, st.integers(0, 999))
-def test_the_curve_is_straight_between_its_knots_and_of_slope_one_beyond(at, seed):
+def parts_of(seed: int, rows: int = 3000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits of three parts (strong, weak, against itself), labels, and weights."""
     rng = np.random.default_rng(seed)
-    to = np.cumsum(rng.uniform(0.01, 3, len(at)))
-    x = np.concatenate([at, rng.uniform(-40, 40, 50)])
-    wanted = np.interp(x, at, to) + np.minimum(x - at[0], 0) + np.maximum(x - at[-1], 0)
-    assert monotone(x, at, to) == pytest.approx(wanted, abs=1e-9)
-    assert monotone(torch.from_numpy(x), torch.from_numpy(at), torch.from_numpy(to)).numpy() == pytest.approx(wanted)
+    labels = rng.integers(0, 2, rows)
+    sides = 2 * labels - 1
+    logits = np.column_stack([slope * sides + rng.normal(0, 2, rows) for slope in (2.0, 0.7, -0.5)])
+    return logits, labels, rng.uniform(0.2, 3, rows)
 
 
-@given(KNOTS, st.integers(0, 999))
-def test_the_curve_never_falls_not_even_by_rounding(at, seed):
+def cost_of(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray):
+    """The weighted cross-entropy and its gradient, as a function of the parts' weights and the bias."""
+
+    def cost(beta: np.ndarray) -> tuple[float, np.ndarray]:
+        x = logits @ beta[:-1] + beta[-1]
+        slope = weights * (1 / (1 + np.exp(-x)) - labels)
+        return float(weights @ (np.logaddexp(0, x) - labels * x)), np.append(slope @ logits, slope.sum())
+
+    return cost
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kept", [(0,), (0, 1), (0, 1, 2), (1, 2), (2,)])
+def test_fit_weights_are_the_most_likely_that_are_not_negative(seed, kept):
+    logits, labels, weights = parts_of(seed)
+    logits = logits[:, list(kept)]
+    found = fit_weights(logits, labels, weights)
+    bounds = [(0, None)] * len(kept) + [(None, None)]
+    best = optimize.minimize(cost_of(logits, labels, weights), np.zeros(len(kept) + 1), jac=True, bounds=bounds,
+                             method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-8})  # fmt: skip
+    assert found == pytest.approx(best.x[:-1], abs=2e-3)
+    assert (found[: -1 if 2 in kept else None] > 0).all()
+    assert 2 not in kept or found[-1] == 0
+
+
+def test_fit_weights_give_log_odds_their_own_weight():
+    """Parts that say their own, independent log-odds are added as they are."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (60_000, 2))
+    labels = (rng.random(60_000) < 1 / (1 + np.exp(-logits.sum(1)))).astype(int)
+    assert fit_weights(logits, labels, np.ones(60_000)) == pytest.approx([1, 1], rel=0.05)
+    assert fit_weights(4 * logits, labels, np.ones(60_000)) == pytest.approx([0.25, 0.25], rel=0.05)
+
+
+def test_fit_weights_count_rows_by_their_weights():
+    logits, labels, weights = parts_of(5, 400)
+    times = np.random.default_rng(0).integers(0, 4, 400)
+    repeated = fit_weights(*(np.repeat(rows, times, axis=0) for rows in (logits, labels)), np.ones(times.sum()))
+    assert fit_weights(logits, labels, times.astype(float)) == pytest.approx(repeated, abs=1e-6)
+    assert not np.allclose(fit_weights(logits, labels, weights), repeated, atol=1e-3)
+
+
+P = st.one_of(st.integers(0, 12).map(lambda n: n / 12), st.floats(0, 1))  # many ties, and both ends
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(P, st.integers(1, 4)), min_size=1, max_size=40), st.floats(0.01, 0.99), st.integers(0, 99))
+def test_threshold_at_keeps_its_promise_and_no_lower_one_does(real, share, seed):
+    """Whatever ties there are, and whatever the AI-generated images are."""
     rng = np.random.default_rng(seed)
-    to = np.cumsum(rng.uniform(1e-6, 3, len(at)))
-    start = rng.uniform(-30, 30, 40)
-    x = np.sort(
-        np.concatenate([start, np.nextafter(start, np.inf), np.nextafter(at, np.inf), at, np.nextafter(at, -np.inf)])
-    )
-    assert (np.diff(monotone(x, at, to)) >= 0).all()
-    one_by_one = np.array([monotone(value, at, to) for value in x])
-    assert one_by_one.tobytes() == monotone(x, at, to).tobytes()
+    p, weights = (np.array(column, dtype=float) for column in zip(*real, strict=True))
+    labels = np.repeat([0, 1], [len(p), 7])
+    mixed = rng.permutation(len(labels))
+    everything = np.concatenate([p, rng.random(7)])[mixed], labels[mixed], np.concatenate([weights, np.ones(7)])[mixed]
+    threshold = threshold_at(*everything, share)
+    assert 0 < threshold < 1
+
+    def called(at: float) -> float:
+        return float(weights[p >= at].sum() / weights.sum())
+
+    if share >= float(weights[p == 1].sum() / weights.sum()):  # nothing in (0, 1) is above a probability of 1
+        assert called(threshold) <= share + 1e-9
+    below = p[p < threshold]
+    if len(below):
+        assert called(below.max()) > share - 1e-9
+
+
+def test_threshold_at_lies_in_the_middle_of_the_gap():
+    p, labels = np.array([0.1, 0.2, 0.4, 0.8, 0.9]), np.zeros(5, dtype=int)
+    assert threshold_at(p, labels, np.ones(5), 0.2) == pytest.approx(0.85)
+    assert threshold_at(p, labels, np.ones(5), 0.5) == pytest.approx(0.6)
+    assert threshold_at(p, labels, np.ones(5), 0.1) == pytest.approx(0.95)
+    assert threshold_at(p, labels, np.array([1, 1, 1, 1, 6.0]), 0.5) == pytest.approx(0.95)

@@ -8,7 +8,6 @@ import torch
 from pydantic import ValidationError
 
 from cinemae.features.spec import FeatureSpec
-from cinemae.fusion.distance import FLOOR
 from cinemae.fusion.forward import ROWS, total_of
 from cinemae.fusion.head import FusionHead, HeadConfig, HeadError, sigmoid
 from cinemae.loading import find_head
@@ -25,19 +24,8 @@ def torch_forward(head: FusionHead, rows: np.ndarray) -> torch.Tensor:
     w = {name: torch.from_numpy(np.asarray(array, dtype=np.float64)) for name, array in head.weights.items()}
     z = ((torch.from_numpy(rows).double() - w["center"]) / w["spread"]).clamp(-head.config.clip, head.config.clip)
     total = torch.zeros(len(rows), dtype=torch.float64)
-    for branch in ("local", "global"):
-        x = z[:, w[f"{branch}.index"].long()]
-        members = []
-        for number in range(head.config.members):
-            hidden = torch.relu(x @ w[f"{branch}.in"][number] + w[f"{branch}.in_bias"][number])
-            members.append(hidden @ w[f"{branch}.out"][number] + w[f"{branch}.out_bias"][number])
-        total += torch.stack(members).mean(0)
-    for name, relative in head.config.distances.items():
-        placed = (z[:, w[f"{name}.index"].long()] - w[f"{name}.mean"]) @ w[f"{name}.axes"]
-        score = (placed.square().sum(-1) + FLOOR).log()
-        if relative:
-            score -= (((placed - w[f"{name}.other_mean"]) @ w[f"{name}.other_axes"]).square().sum(-1) + FLOOR).log()
-        total += score * w[f"{name}.line"][0] + w[f"{name}.line"][1]
+    for part in ("local", "tokens"):
+        total += z[:, w[f"{part}.index"].long()] @ w[f"{part}.line"] + w[f"{part}.bias"]
     return torch.sigmoid(total / head.config.temperature + head.config.bias)
 
 
@@ -57,11 +45,21 @@ def test_features_are_clipped(rows):
     assert np.isfinite(head.probabilities(np.full((1, 12), 3e38, dtype=np.float32))).all()
 
 
-@pytest.mark.parametrize("knots", [None, (np.linspace(-9, 9, 23), np.linspace(-2, 3, 23) ** 3)])
-def test_rows_do_not_depend_on_each_other(knots):
+def test_parts_add_up(rows):
+    head = head_of()
+    parts = head.part_logits(rows)
+    assert list(parts) == ["local", "tokens"]
+    np.testing.assert_allclose(parts["local"] + parts["tokens"], head.raw_logits(rows), rtol=1e-12)
+    spoilt = rows.copy()
+    spoilt[:, 8:] += 1  # the tokens alone
+    assert np.array_equal(head.part_logits(spoilt)["local"], parts["local"])
+    assert (head.part_logits(spoilt)["tokens"] != parts["tokens"]).all()
+
+
+def test_rows_do_not_depend_on_each_other():
     """Bit for bit, in any number, at any place, beside whatever else."""
     rows = np.random.default_rng(1).normal(0, 3, (3 * ROWS + 5, 12)).astype(np.float32)
-    head = head_of(knots=knots)
+    head = head_of()
     together = head.logits(rows)
     for size in (1, 3, 7, ROWS, ROWS + 1, 2 * ROWS):
         parts = [head.logits(rows[start : start + size]) for start in range(0, len(rows), size)]
@@ -78,7 +76,7 @@ def test_rows_of_the_shipped_head_do_not_depend_on_each_other():
     head = FusionHead.load(find_head(None))
     rng = np.random.default_rng(0)
     count = len(head.config.spec.names)
-    center, spread = (head.weights[name][:count] for name in ("center", "spread"))  # without differences
+    center, spread = (head.weights[name] for name in ("center", "spread"))
     rows = (center + spread * rng.normal(size=(40, count))).astype(np.float32)
     together = head.logits(rows)
     assert np.concatenate([head.logits(row[None]) for row in rows]).tobytes() == together.tobytes()
@@ -86,11 +84,11 @@ def test_rows_of_the_shipped_head_do_not_depend_on_each_other():
         assert head.logits(other)[::-1].tobytes() == together.tobytes()
 
 
-def test_the_sum_of_many_branches_does_not_depend_on_the_number_of_images():
+def test_the_sum_of_many_parts_does_not_depend_on_the_number_of_images():
     rng = np.random.default_rng(0)
-    branches = {str(number): rng.normal(size=40) for number in range(12)}
-    alone = [total_of({name: logits[n : n + 1] for name, logits in branches.items()}) for n in range(40)]
-    assert np.concatenate(alone).tobytes() == total_of(branches).tobytes()
+    parts = {str(number): rng.normal(size=40) for number in range(12)}
+    alone = [total_of({name: logits[n : n + 1] for name, logits in parts.items()}) for n in range(40)]
+    assert np.concatenate(alone).tobytes() == total_of(parts).tobytes()
 
 
 def test_no_rows():
@@ -105,16 +103,43 @@ def test_extreme_logits_give_probabilities(rows):
     assert p.max() > 1 - 1e-6
 
 
-@pytest.mark.parametrize("curve", [False, True])
-def test_saved_and_loaded_is_the_same_head(rows, tmp_path, curve):
-    knots = ([-1.0, 0.25], [-0.5, 1 / 3]) if curve else None
+def wide_head(count: int = 500) -> FusionHead:
+    """A head of many features, as the shipped one has."""
+    rng, small = np.random.default_rng(3), head_of()
+    names = tuple(f"fine.global.x{n}" for n in range(count))
+    weights = small.weights | {
+        "center": rng.normal(size=count),
+        "spread": rng.uniform(0.5, 2, count),
+        "local.index": rng.permutation(count)[: count - 100],
+        "local.line": rng.normal(size=count - 100),
+        "tokens.index": np.arange(count)[::2],
+        "tokens.line": rng.normal(size=(count + 1) // 2).astype(np.float32),
+    }
+    spec = small.config.spec.model_copy(update={"names": names})
+    return FusionHead(small.config.model_copy(update={"spec": spec}), weights)
+
+
+def test_rows_of_a_wide_head_do_not_depend_on_each_other():
+    """Hundreds of products are added in the same order, however many images there are and however they lie."""
+    head = wide_head()
+    rows = np.random.default_rng(0).normal(size=(2 * ROWS + 7, 500)).astype(np.float32)
+    together = head.logits(rows)
+    assert np.concatenate([head.logits(row[None]) for row in rows]).tobytes() == together.tobytes()
+    for other in (rows[::-1], np.asfortranarray(rows)[::-1], np.repeat(rows[::-1], 2, axis=0)[::2]):
+        assert head.logits(other)[::-1].tobytes() == together.tobytes()
+
+
+def test_saved_and_loaded_is_the_same_head(rows, tmp_path):
     head = head_of(temperature=1.234567890123, bias=0.1, threshold=0.44, alpha=0.2, licence="Apache-2.0",
-                   ai=(0.4, 0.5, 0.6, 0.7), real=(0.2, 0.5, 0.6, 0.65, 0.7), knots=knots,
+                   ai=(0.4, 0.5, 0.6, 0.7), real=(0.2, 0.5, 0.6, 0.65, 0.7),
                    training={"manifest_hash": "00ff", "images": {"ai": 3}})  # fmt: skip
     head.save(tmp_path / "a" / "b")
     back = FusionHead.load(tmp_path / "a" / "b")
     assert back.fingerprint() == head.fingerprint()
     assert back.config == head.config
+    assert {name: array.shape for name, array in back.weights.items()} == {
+        name: array.shape for name, array in head.weights.items()
+    }
     assert back.band == head.band
     assert back.probabilities(rows).tobytes() == head.probabilities(rows).tobytes()
 
@@ -126,7 +151,6 @@ def test_fingerprint_covers_what_decides_and_not_where_it_came_from():
         {"threshold": 0.51},
         {"alpha": 0.2},
         {"ai": (0.4,) * 9},
-        {"knots": ([0.0], [0.0])},
         {"temperature": 2.0},
         {"clip": 3.0},
         {"backbones": {"fine": "f" * 16}},
@@ -137,26 +161,20 @@ def test_fingerprint_covers_what_decides_and_not_where_it_came_from():
     assert FusionHead(head.config.model_copy(update=told), head.weights).fingerprint() == head.fingerprint()
 
 
-def test_a_head_of_the_first_format_is_to_be_trained_again(tmp_path):
-    """It stored an abstention band, not the images behind it."""
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [(1, {"band": (0.4, 0.6)}), (3, {"members": 3, "hidden": {"local": 5}, "calibration": "platt"})],
+)
+def test_a_head_of_an_earlier_format_is_to_be_trained_again(tmp_path, given, fields):
+    """The first stored an abstention band, the third networks."""
     head_of().save(tmp_path)
     config = tmp_path / "config.json"
     values = json.loads(config.read_text())
-    del values["alpha"], values["calibration"]
-    config.write_text(json.dumps(values | {"format": 1, "band": (0.4, 0.6)}))
+    config.write_text(json.dumps(values | fields | {"format": given}))
     with pytest.raises(
-        HeadError, match=r"(?s)config.json.*a head of format 1; this cinemae reads format 3: train it again"
+        HeadError, match=rf"(?s)config.json.*a head of format {given}; this cinemae reads format 4: train it again"
     ):
         FusionHead.load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "knots",
-    [([], []), ([0.0, 0.0], [0.0, 1.0]), ([0.0, 1.0], [1.0, 0.5]), ([0.0, 1.0], [0.0]), ([[0.0, 1.0]], [[0.0, 1.0]])],
-)
-def test_knots_that_do_not_rise_are_refused(knots):
-    with pytest.raises(HeadError, match=r"calibration.at and calibration.to are no knots of a rising curve"):
-        head_of(knots=knots)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
@@ -193,7 +211,7 @@ def test_damaged_files_are_named(tmp_path, damage):
         case "other model":
             config.write_text(json.dumps(values | {"model_type": "vit_mae"}))
         case "newer":
-            config.write_text(json.dumps(values | {"format": 4}))
+            config.write_text(json.dumps(values | {"format": 5}))
     file = weights if damage in ("truncated", "text", "empty") else config
     with pytest.raises(HeadError, match=file.name):
         FusionHead.load(tmp_path)
@@ -202,19 +220,21 @@ def test_damaged_files_are_named(tmp_path, damage):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda w: w.pop("local.in"), "local.in"),
+        (lambda w: w.pop("local.line"), "local.line"),
         (lambda w: w.update(extra=np.zeros(3)), "extra"),
         (lambda w: w.update(center=w["center"][:-1]), "11 standardised features for 12 names"),
         (lambda w: w.update({"local.index": w["local.index"] + 9}), "local.index does not point"),
-        (lambda w: w.update({"global.index": w["global.index"].astype(float)}), "global.index does not point"),
-        (lambda w: w.update({"local.in": w["local.in"].transpose(0, 2, 1)}), r"local.in has shape \(3, 5, 8\)"),
-        (lambda w: w.update({"global.out_bias": w["global.out_bias"][:1]}), r"global.out_bias has shape \(1,\)"),
-        (lambda w: w["local.out"].__setitem__((0, 0), np.nan), r"not finite: \['local.out'\]"),
+        (lambda w: w.update({"local.index": w["local.index"] - 1}), "local.index does not point"),
+        (lambda w: w.update({"tokens.index": w["tokens.index"].astype(float)}), "tokens.index does not point"),
+        (lambda w: w.update({"local.line": w["local.line"][:-1]}), r"local.line has shape \(7,\)"),
+        (lambda w: w.update({"local.line": w["local.line"][None]}), r"local.line has shape \(1, 8\)"),
+        (lambda w: w.update({"tokens.bias": np.zeros(2)}), r"tokens.bias has shape \(2,\)"),
+        (lambda w: w["local.line"].__setitem__(0, np.nan), r"not finite: \['local.line'\]"),
         (lambda w: w.pop("conformal.real"), "conformal.real"),
         (lambda w: w.update({"conformal.ai": np.arange(9.0)[::-1]}), "conformal.ai is no row of rising numbers"),
         (lambda w: w.update({"conformal.ai": np.arange(9, dtype=np.float32)}), "conformal.ai is no row .* in float64"),
         (lambda w: w.update({"conformal.ai": np.zeros(8)}), "alpha 0.1 needs 9 AI-generated images .* there are 8"),
-        (lambda w: w.update({"calibration.at": np.zeros(1)}), "calibration.at"),
+        (lambda w: w.update({"local.in": np.zeros((1, 8, 4))}), "local.in"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
@@ -230,7 +250,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, change, message):
 def test_configuration_is_strict():
     head = head_of()
     values = head.config.model_dump()
-    for wrong in ({"temperature": 0.0}, {"threshold": 1.0}, {"alpha": 0.0}, {"members": 0}, {"colour": "blue"}):
+    for wrong in ({"temperature": 0.0}, {"threshold": 1.0}, {"alpha": 0.0}, {"parts": ()}, {"colour": "blue"}):
         with pytest.raises(ValidationError):
             HeadConfig.model_validate(values | wrong)
     assert HeadConfig.model_validate(values).spec == FeatureSpec.model_validate(values["spec"])

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cinemae.alignment import ZoomConfig, short_sides
+from cinemae.alignment import short_sides
 from cinemae.datasets import read_images, read_photos
-from cinemae.features.collect import Collected
-from cinemae.fusion.config import DistanceConfig
-from cinemae.fusion.division import divide, parts_of
 from cinemae.fusion.jobs import choose_photos, training_jobs
-from cinemae.fusion.recipe import weigh_and_split
 from toys import MILD, pink
 
 
@@ -21,53 +17,11 @@ def test_jobs_are_every_image_with_every_variant_and_one_equaliser(config, toy_s
     jobs = training_jobs(images, config)
     assert len(jobs) == 2 * len(images)
     assert Counter(job.image.path for job in jobs) == {image.path: 2 for image in images}
-    assert {job.variant.number for job in jobs} == {0, 1}
+    assert {(job.variant.protocol, job.variant.number) for job in jobs} == {("augment", 0), ("augment", 1)}
     assert len({job.variant.model_dump_json() for job in jobs}) == 2  # the same for both classes
     (equaliser,) = {id(job.equaliser): job.equaliser for job in jobs}.values()
     assert len(equaliser.ai) == 12
     assert len(equaliser.real) == 12 + 16
-
-
-def test_real_images_also_give_pseudo_fakes(config, toy_set, toy_photos):
-    images = read_images(toy_set, split="train") + read_photos(toy_photos)
-    jobs = training_jobs(images, config.model_copy(update={"pseudo_fakes": True}))
-    count = Counter((job.image.label, job.variant.protocol, job.label) for job in jobs)
-    assert count == {(1, "augment", 1): 24, (0, "augment", 0): 56, (0, "pseudo", 1): 56}
-    pixels = pink(1)
-    pairs = {job.variant.protocol: job.variant.apply(pixels, "k", None) for job in jobs if job.variant.number == 1}
-    assert pairs["augment"].shape == pairs["pseudo"].shape
-    assert not np.array_equal(pairs["augment"], pairs["pseudo"])
-
-
-def test_large_photographs_of_the_training_part_are_measured_at_several_scales(config, toy_set, toy_photos):
-    images = read_images(toy_set, split="train") + read_photos(toy_photos)
-    distance = DistanceConfig(groups=("global",), zoom_axes=2)
-    fit = config.fit.model_copy(update={"distances": {"far": distance}})
-    asked = config.model_copy(update={"fit": fit, "zoom": ZoomConfig(side=64, factors=(1.0, 0.8)), "zoom_photos": 3})
-    jobs = training_jobs(images, asked)
-    plain = training_jobs(images, config)
-    assert jobs[: len(plain)] == plain
-    zoom = jobs[len(plain) :]
-    assert [job.variant.number for job in zoom] == [0, 1] * 3
-    chosen = {job.image.place: job.image for job in zoom}
-    allowed = {image.place for image in divide(images, fit.model_copy(update={"seed": config.seed})).training}
-    assert len(chosen) == 3
-    assert chosen.keys() <= allowed
-    assert {image.label for image in chosen.values()} == {0}
-    assert min(short_sides(list(chosen.values()))[1]) >= 80
-    parts = parts_of(jobs, images, fit)
-    assert not (parts.training | parts.validation | parts.conformal)[len(plain) :].any()
-    measured = Collected(np.zeros((len(jobs), 1), np.float32), jobs, [], images)
-    weights, _ = weigh_and_split(measured, asked)
-    before, _ = weigh_and_split(Collected(np.zeros((len(plain), 1), np.float32), plain, [], images), asked)
-    assert weights.tolist() == [*before, *[0.0] * 6]
-    assert measured.zoomed.tolist() == (len(plain) + np.arange(6).reshape(3, 2)).tolist()
-    # Without one view of the last photograph.
-    refused = Collected(np.zeros((len(jobs) - 1, 1), np.float32), jobs[:-1], [], images)
-    assert refused.zoomed.tolist() == measured.zoomed.tolist()[:2]
-    assert weigh_and_split(refused, asked)[0].tolist() == [*before, *[0.0] * 5]
-    for none in ({"zoom": ZoomConfig(side=4000)}, {"zoom_photos": 0}, {"fit": config.fit}):
-        assert training_jobs(images, asked.model_copy(update=none)) == plain
 
 
 def test_equalisation_takes_the_size_away(config, tmp_path):

@@ -2,17 +2,18 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from cinemae.datasets import manifest_hash, read_images, read_photos
+from cinemae.datasets import ManifestError, manifest_hash, read_images, read_photos
 from cinemae.detector import Detector
-from cinemae.features.spec import FeatureSpec
+from cinemae.features.collect import Collected
+from cinemae.features.spec import default_scales
 from cinemae.fusion.config import FitConfig, TrainConfig, part_config
 from cinemae.fusion.errors import AlphaError
 from cinemae.fusion.head import FusionHead
-from cinemae.fusion.recipe import prepare_extractor, train_head
-from cinemae.loading import build_extractor
+from cinemae.fusion.jobs import training_jobs
+from cinemae.fusion.recipe import prepare_extractor, train_head, weigh_and_divide
 from cinemae.mae.select import resolve_precision
-from toys import pink, upsampled
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +38,19 @@ def test_the_head_tells_new_pictures_apart(trained, toy_set):
 
 def test_parts_go_beside_the_head(trained):
     place, reports, *_ = trained
-    parts = ("error", "local", "global", "unusual", "contrast")
+    parts = ("local", "tokens")
     assert list(reports) == [place / name for name in ("head", *(f"head-{part}" for part in parts))]
     heads = {part: FusionHead.load(folder) for part, folder in zip(("fused", *parts), reports, strict=True)}
     assert {head.config.training["part"] for head in heads.values()} == set(heads)
     names = heads["fused"].config.spec.names
-    groups = {"error": {"error"}, "local": {"likelihood", "residual"}, "global": {"global"}}
-    groups |= {"unusual": {"global"}, "contrast": {"error"}}
+    groups = {"local": {"likelihood", "error", "residual"}, "tokens": {"global"}}
+    scales = {"local": {"semantic", "fine"}, "tokens": {"semantic"}}
     for part, head in heads.items():
-        read = {
-            branch: {names[n].split(".")[1] for n in head.weights[f"{branch}.index"]} for branch in head.config.parts
-        }
-        assert read == (groups if part == "fused" else {part: groups[part]})
+        assert head.config.parts == (parts if part == "fused" else (part,))
+        for name in head.config.parts:
+            read = [names[n].split(".") for n in head.weights[f"{name}.index"]]
+            assert {group for _, group, *_ in read} == groups[name]
+            assert {scale for scale, *_ in read} == scales[name]
 
 
 def test_the_record_says_where_the_head_comes_from(trained, config, toy_set, toy_photos):
@@ -57,9 +59,12 @@ def test_the_record_says_where_the_head_comes_from(trained, config, toy_set, toy
     record = head.config.training
     used = read_images(toy_set, split="train") + read_photos(toy_photos) + read_photos(place / "photos")
     assert record["manifest_hash"] == manifest_hash(used)
-    assert record["images"] == {"ai": 12, "real": 12, "photos": 17, "zoomed": 0}
+    assert record["images"] == {"ai": 12, "real": 12, "photos": 17}
     assert len(record["refused"]) == 2  # once a variant
     assert all("broken.png" in text for text in record["refused"])
+    assert record["weights"] == pytest.approx(reports[place / "head"].weights, abs=1e-4)
+    assert record["weights"].keys() == {"local", "tokens"}
+    assert record["held_out_loss"] == pytest.approx(reports[place / "head"].held_out_loss, abs=1e-4)
     assert record["held_out_auc"] == pytest.approx(reports[place / "head"].held_out_auc, abs=1e-4)
     assert record["config"]["augment"]["equalise"] is True
     assert record["config"]["seed"] == 4
@@ -96,42 +101,64 @@ def test_another_seed_gives_another_head(trained, toy_set, tmp_path):
     assert [record["config"]["seed"] for record in records] == [4, 5]
 
 
-def test_a_head_learns_from_photographs_and_pseudo_fakes(config, toy_set, toy_photos, tmp_path):
-    """The record says that there were some, and both sides of a pair are on one side of the split."""
-    few = config.model_copy(update={"pseudo_fakes": True, "augmentations": 1})
-    options = {"photos": [], "cache": tmp_path / "cache", "jobs": 1}
-    (report,) = train_head(few, toy_set, tmp_path / "head", **options).values()
-    assert report.head.config.training["config"]["pseudo_fakes"] is True
-    assert report.held_out_auc > 0.6
-    real, fake = (report.head.probabilities(rows).mean() for rows in np.split(probes(config), 2))
-    assert fake > real
+def test_conformal_scores_are_one_an_image(trained):
+    place, *_ = trained
+    head = FusionHead.load(place / "head")
+    images = head.config.training["images"]
+    assert len(head.weights["conformal.ai"]) == images["ai"]
+    refused = 1
+    assert len(head.weights["conformal.real"]) == images["real"] + images["photos"] - refused
+
+
+def test_families_reach_the_division(config, toy_set):
+    """Two generators of one family are left out together, and the record says which they are."""
+    images = read_images(toy_set, split="train")
+    other = [image.model_copy(update={"generator": f"gen{n % 4}"}) if image.label else image
+             for n, image in enumerate(images)]  # fmt: skip
+    jobs = training_jobs(other, config)
+    measured = Collected(np.zeros((len(jobs), 1), np.float32), jobs, [], other)
+    plain = config.model_copy(update={"fit": config.fit.model_copy(update={"folds": 2})})
+    families = {"pair": ("gen0", "gen3")}
+    rows = weigh_and_divide(measured, plain.model_copy(update={"families": families}))
+    fold_of = {
+        job.image.generator: fold for job, fold in zip(jobs, rows.folds.tolist(), strict=True) if job.image.label
+    }
+    assert fold_of["gen0"] == fold_of["gen3"]
+    weight = {name: rows.weights[[job.image.generator == name for job in jobs]].sum() for name in fold_of}
+    assert weight["gen0"] < weight["gen1"]
 
 
 def test_too_few_images_for_alpha_are_an_error_before_anything_is_measured(config, toy_set, tmp_path):
     strict = config.model_copy(update={"fit": config.fit.model_copy(update={"alpha": 0.01})})
-    with pytest.raises(AlphaError, match=r"alpha 0.01 needs 99 AI-generated images to calibrate on, there are \d:"):
+    with pytest.raises(AlphaError, match=r"alpha 0.01 needs 99 AI-generated images to calibrate on, there are 12:"):
         train_head(strict, toy_set, tmp_path / "head", photos=[], cache=tmp_path / "cache", jobs=1)
     assert not list(tmp_path.iterdir())
 
 
-def probes(config: TrainConfig) -> np.ndarray:
-    extractor = build_extractor(dict(config.backbones), FeatureSpec(scales=config.scales))
-    return np.stack([extractor.extract(draw(80_000 + n)).features for draw in (pink, upsampled) for n in range(6)])
+def test_too_few_images_for_the_folds_are_an_error_before_anything_is_measured(config, toy_set, tmp_path):
+    many = config.model_copy(update={"fit": config.fit.model_copy(update={"folds": 20})})
+    with pytest.raises(ManifestError, match=r"12 real images can't be divided into 20 folds; give more"):
+        train_head(many, toy_set, tmp_path / "head", photos=[], cache=tmp_path / "cache", jobs=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_part_that_reads_a_scale_that_is_not_there_is_refused():
+    scales = {name: scale for name, scale in default_scales().items() if name != "native"}
+    with pytest.raises(ValidationError, match=r"fit\.parts\.tokens reads the scale native; there is no such scale"):
+        TrainConfig(scales=scales)
+    assert TrainConfig().fit.parts["tokens"].scales == ("resized", "native")
 
 
 def test_prepare_extractor_fills_in_names_and_fingerprints(config, extractor):
     prepared = prepare_extractor(config)
     assert prepared.spec.names == extractor.spec.names
-    assert prepared.fingerprints == {scale: backbone.fingerprint for scale, backbone in extractor.backbones.items()}
+    assert prepared.fingerprints == extractor.fingerprints
     assert prepared.backbone_names == config.backbones
 
 
 def test_part_settings():
     fit = FitConfig()
     assert part_config(fit, "fused") == fit
-    for part in ("local", "global", "error"):
-        assert part_config(fit, part).branches == {part: fit.branches[part]}
-        assert part_config(fit, part).distances == {}
-    for part in ("unusual", "contrast", "semantic-contrast"):
-        assert part_config(fit, part).branches == {}
-        assert part_config(fit, part).distances == {part: fit.distances[part]}
+    for part in ("tokens", "likelihood"):
+        assert part_config(fit, part).parts == {part: fit.parts[part]}
+        assert part_config(fit, part).folds == fit.folds

@@ -185,6 +185,8 @@ def check_fit(scale: str, spec: ScaleSpec, config: ViTMAEConfig | ConvMAEConfig)
     if isinstance(config, ViTMAEConfig) and spec.view == "native" and not spec.enlarge:
         raise CheckpointError(f"the {scale} scale cuts native crops for a ViT, which takes one size only: set enlarge")
     if spec.masks is None:
+        if isinstance(config, ConvMAEConfig):
+            raise CheckpointError(f"the {scale} scale has no masks, and a convolutional MAE has masked passes only")
         return
     if isinstance(config, ViTMAEConfig) and not config.has_decoder:
         raise CheckpointError(f"the {scale} scale has masks, its encoder has no decoder and so no likelihood")

@@ -89,12 +89,14 @@ def threshold_at(p: Floats, labels: NDArray[np.int64], weights: Floats, false_al
         A threshold between two of the real images' probabilities, in (0, 1).
     """
     real = labels == 0
-    order = np.argsort(p[real])
-    values, counts = p[real][order], weights[real][order]
+    values, places = np.unique(p[real], return_inverse=True)
+    counts = np.bincount(places, weights[real])
     above = 1 - np.cumsum(counts) / counts.sum()  # what lies above each value
     place = int(np.argmax(above <= false_alarms))
     following = values[place + 1] if place + 1 < len(values) else 1.0
-    return float(np.clip((values[place] + following) / 2, 1e-3, 1 - 1e-3))
+    middle = (values[place] + following) / 2
+    # Neighbouring floats have no middle, and a value of 1 nothing above.
+    return float(min(middle if middle > values[place] else following, np.nextafter(1.0, 0.0)))
 
 
 def best_threshold(p: Floats, labels: NDArray[np.int64], weights: Floats) -> float:

@@ -11,6 +11,7 @@ from cinemae.fusion.config import PartConfig
 from cinemae.likelihood.conditional import FloatArray
 
 Floats = NDArray[np.float64]
+FLAT = 1e-4  # of the widest axis' spread: float32 knows no narrower one
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Line:
 @dataclass(frozen=True)
 class Axes:
     """Whitened principal axes: along them features have mean 0 and spread 1, and are uncorrelated.
+
+    Where there are fewer directions in which the features vary, the axes left over are 0.
 
     Attributes:
         mean: (features,).
@@ -64,7 +67,9 @@ def whiten(z: FloatArray, weights: Floats, config: PartConfig, seed: int) -> Axe
     mean = share @ z
     centred = z - mean
     _, spreads, directions = randomized_svd(centred * np.sqrt(share)[:, None], count, n_iter=4, random_state=seed)
-    axes = (directions / np.maximum(spreads, 1e-6)[:, None]).T.astype(np.float32)
+    # Along an axis without spread there is rounding only; stretched to spread 1 it would rule whatever is new there.
+    varied = spreads > FLAT * spreads[0]
+    axes = np.where(varied, directions.T / np.where(varied, spreads, 1), 0).astype(np.float32)
     return Axes(mean, axes, centred @ axes)
 
 

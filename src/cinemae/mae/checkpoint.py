@@ -13,7 +13,7 @@ from cinemae.folders import WEIGHTS_FILE, load_folder, load_weights, save_folder
 from cinemae.likelihood.noise import NoiseModel
 from cinemae.mae.config import MAEConfig
 from cinemae.mae.errors import CheckpointError as CheckpointError
-from cinemae.mae.frozen import FrozenMAE
+from cinemae.mae.frozen import SCALE, FrozenMAE
 
 ENCODER_FILE: Final = "encoder.safetensors"
 
@@ -44,14 +44,19 @@ class CheckpointRecord(BaseModel):
 def save_mae(place: Path, mae: FrozenMAE, record: CheckpointRecord, dtype: DTypeLike = np.float16) -> None:
     """Write a checkpoint folder.
 
-    The weights are stored as ``dtype``; those of an encoder in a file of its own as they are, int8 matrices included.
+    The weights are stored as ``dtype``; int8 matrices with their scales, and an encoder in a file of its own, as they
+    are.
     """
     own = mae.tensors
     if record.encoder is not None:
         encoder = mae.encoder.tensors
         own = {name: tensor for name, tensor in own.items() if name not in encoder}
         save_weights(place / record.encoder, encoder)
-    save_folder(place, record, {name: tensor.astype(dtype) for name, tensor in own.items()})
+    whole = {name for name, tensor in own.items() if tensor.dtype == np.int8}
+    whole |= {f"{name}{SCALE}" for name in whole}
+    save_folder(
+        place, record, {name: tensor if name in whole else tensor.astype(dtype) for name, tensor in own.items()}
+    )
 
 
 def load_mae(place: Path) -> tuple[FrozenMAE, CheckpointRecord]:

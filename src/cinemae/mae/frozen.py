@@ -89,12 +89,10 @@ class FrozenMAE:
     @cached_property
     def encoder(self) -> FrozenMAE:
         """The encoder alone, of a ViT; whatever else its decoder may learn, its features stay the same."""
-        if not isinstance(self.config, ViTMAEConfig) or not self.config.has_decoder:
+        if not isinstance(self.config, ViTMAEConfig):
             return self
-        plain = ViTMAEConfig(decoder_depth=0)
-        of_decoder = {name: getattr(plain, name) for name in DECODER_FIELDS}
         kept = {name: tensor for name, tensor in self.tensors.items() if not name.startswith(("decoder_", "mask_"))}
-        return FrozenMAE(self.config.model_copy(update=of_decoder), kept)
+        return FrozenMAE(encoder_config(self.config), kept)
 
     def floats(self, name: str) -> FloatArray:
         """Return a weight in float32, whatever it is kept as."""
@@ -121,6 +119,12 @@ class FrozenMAE:
             digest.update(name.encode())
             digest.update(tensor.data)
         return digest.hexdigest()[:16]
+
+
+def encoder_config(config: ViTMAEConfig) -> ViTMAEConfig:
+    """Return the configuration of the encoder alone, whatever the decoder is or was."""
+    plain = ViTMAEConfig(decoder_depth=0)
+    return config.model_copy(update={name: getattr(plain, name) for name in DECODER_FIELDS})
 
 
 def tensor_shapes(config: ViTMAEConfig | ConvMAEConfig) -> dict[str, Shape]:

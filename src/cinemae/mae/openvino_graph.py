@@ -158,7 +158,7 @@ def _last_block(mae: FrozenMAE, name: str, rows: Node, wanted: Node, shape: tupl
     width, heads, eps = config.decoder_width, config.decoder_heads, config.norm_eps
     sequences, length = shape
     normed = _norm(mae, f"{name}.norm1", rows, eps)
-    weight, bias = mae.tensors[f"{name}.attn.qkv.weight"], mae.tensors[f"{name}.attn.qkv.bias"]
+    weight, bias = mae.floats(f"{name}.attn.qkv.weight"), mae.tensors[f"{name}.attn.qkv.bias"]
     k, v = _split_heads(_affine(normed, weight[width:], bias[width:]), sequences, length, 2, heads, width)
 
     def pick(every: Node) -> Node:
@@ -253,7 +253,7 @@ def conv_graph(mae: FrozenMAE, passes: int, height: int | None, width: int | Non
 
 
 def _conv(mae: FrozenMAE, name: str, x: Node) -> Node:
-    kernel = mae.tensors[f"{name}.weight"]
+    kernel = mae.floats(f"{name}.weight")
     pad = [kernel.shape[2] // 2] * 2
     out = op.convolution(x, _constant(kernel), [1, 1], pad, pad, [1, 1])
     return op.add(out, _constant(mae.tensors[f"{name}.bias"].reshape(1, -1, 1, 1)))

@@ -156,6 +156,8 @@ class Runtime(ABC):
     def _view_conv(self, view: NDArray[np.uint8], hidden: BoolArray, alone: bool) -> ViewOutput:
         if view.shape[0] % 2 or view.shape[1] % 2 or hidden.shape[1:] != view.shape[:2]:
             raise ValueError(f"view {view.shape[:2]} with masks {hidden.shape[1:]}: need equal, even sides")
+        if not len(hidden):
+            raise ValueError("a convolutional MAE has masked passes only: no masks are given")
         image = np.ascontiguousarray((view.astype(np.float32) / HALF_RANGE - 1).transpose(2, 0, 1))
         out = self._conv(image, hidden, alone)
         encoder: dict[str, FloatArray] = {}

@@ -109,12 +109,12 @@ class ViTMAE(nn.Module):
         self.register_buffer("decoder_pos_embed", torch.from_numpy(sincos_positions(c.decoder_width, c.grid))[None])
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Fill the weights for pre-training: Xavier for matrices, 0.02 for the two tokens."""
+        """Fill the weights for pre-training: Xavier for matrices, 0.02 for the tokens."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
                 nn.init.zeros_(module.bias)
-        for token in (self.cls_token, self.mask_token):
+        for token in (self.cls_token, self.mask_token) if self.config.has_decoder else (self.cls_token,):
             nn.init.normal_(token, std=0.02, generator=generator)
 
     def embed(self, images: Tensor) -> Tensor:

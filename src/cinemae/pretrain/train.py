@@ -22,9 +22,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cinemae.mae.checkpoint import ENCODER_FILE, CheckpointRecord, save_mae
-from cinemae.mae.config import ARCHITECTURES
+from cinemae.mae.config import ARCHITECTURES, ViTMAEConfig
 from cinemae.mae.conv import ConvMAE
-from cinemae.mae.frozen import FrozenMAE
+from cinemae.mae.errors import CheckpointError
+from cinemae.mae.frozen import FrozenMAE, encoder_config
 from cinemae.mae.load import load_backbone
 from cinemae.mae.modules import Module, build, to_frozen
 from cinemae.pretrain.config import PretrainConfig
@@ -220,6 +221,8 @@ def start(config: PretrainConfig, encoder: FrozenMAE | None) -> Module:
     network.initialise(torch.Generator().manual_seed(config.seed))
     if encoder is None:
         return network
+    if not isinstance(network.config, ViTMAEConfig) or encoder_config(network.config) != encoder.config:
+        raise CheckpointError(f"{config.encoder}: its encoder is not that of {config.architecture}")
     own = {name: tensor.numpy() for name, tensor in network.state_dict().items() if name not in encoder.tensors}
     FrozenMAE.of(network.config, encoder.tensors | own, config.encoder or "the encoder")
     network.load_state_dict({name: torch.from_numpy(encoder.floats(name)) for name in encoder.names}, strict=False)
