@@ -18,7 +18,7 @@ from cinemae.export import inputs_of, open_exported, write
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.fit import fit_head
 from cinemae.images import load_image
-from toys import FIT, SCALES, extractor_from, pink, quarters, save_small, small_conv, upsampled
+from toys import FIT, SCALES, extractor_from, pink, rows_for, save_small, small_conv, upsampled
 from tracing import traced_once
 
 pytest.importorskip("onnxscript")

@@ -110,8 +110,6 @@ export function facts(verdict) {
     ['p-value, AI', number(verdict.p_ai, 4)],
     ['p-value, real', number(verdict.p_real, 4)],
     ['Bits/dim', number(verdict.bits_per_dim, 4)],
-    ['Bits/dim, fine', number(verdict.fine_bits_per_dim, 4)],
-    ['Gap, fine', number(verdict.fine_gap, 4)],
     ['Format', verdict.format],
     ['Size', verdict.width === null ? null : `${verdict.width} × ${verdict.height} pixels`],
     ['File', verdict.file_bytes === null ? null : size(verdict.file_bytes)],
