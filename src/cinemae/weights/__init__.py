@@ -1,4 +1,4 @@
-"""The weights that the package ships: two MAEs and a head, safetensors + JSON."""
+"""The weights that the package ships: encoders, MAEs and heads, safetensors + JSON."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def shipped(name: str) -> Path:
-    """Return the folder of a shipped checkpoint: ``vit-tiny``, ``conv-fine`` or ``head``."""
+    """Return the folder of a shipped checkpoint or head, for example ``vit-base``."""
     return Path(__file__).parent / name
