@@ -20,8 +20,9 @@ from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageLimits
 from cinemae.likelihood.noise import PASSES_ALONE, NoiseModel
 from cinemae.loading import build_extractor
-from cinemae.mae.config import ViTMAEConfig
+from cinemae.mae.checkpoint import CheckpointRecord, save_mae
 from cinemae.mae.errors import CheckpointError
+from cinemae.mae.modules import to_frozen
 from cinemae.mae.select import resolve_precision
 from processes import environment
 from toys import SCALES, SMALL_VIT, banded, extractor_from, pink, save_small, small_conv, small_vit, upsampled
@@ -299,8 +300,8 @@ def unshipped(monkeypatch, mae_folders, tmp_path):
     """A package whose weights are the small MAEs, and which ships no head."""
     weights = tmp_path / "weights"
     shutil.copytree(mae_folders["semantic"], weights / "vit-tiny")
-    tokens = ViTMAEConfig(width=24, depth=12, heads=2, mlp_width=48, decoder_depth=0, norm_eps=1e-6)
-    save_small(weights / "vit-base", small_vit(3, tokens))
+    deep = to_frozen(small_vit(3, SMALL_VIT.model_copy(update={"depth": 12}))).encoder
+    save_mae(weights / "vit-base", deep, CheckpointRecord(architecture=deep.config))
     for module in ("cinemae.loading", "cinemae.mae.load"):
         monkeypatch.setattr(f"{module}.shipped", lambda name: weights / name)
     return weights

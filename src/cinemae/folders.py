@@ -30,7 +30,7 @@ def save_folder(place: Path, config: BaseModel, weights: Weights) -> None:
 def save_weights(file: Path, weights: Weights) -> None:
     """Write a file of weights, as :func:`save_folder` does."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    _write(file, save({name: np.ascontiguousarray(array) for name, array in weights.items()}))
+    _write(file, save({name: np.asarray(array, order="C") for name, array in weights.items()}))
 
 
 def _write(file: Path, content: bytes) -> None:
