@@ -6,24 +6,26 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
+from cinemae.features.extractor import FeatureExtractor
+from cinemae.features.spec import FeatureSpec
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.conv import ConvMAE
 from cinemae.mae.openvino_runtime import granted
 from cinemae.mae.vit import ViTMAE
 from cinemae.masks import LatticeMasks, PartitionMasks
-from toys import SMALL_CONV, SMALL_VIT, pink
+from toys import SCALES, SMALL_CONV, SMALL_VIT, pink
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS.parent))
 
 from benchmarks.pages import write_docs  # noqa: E402
 from benchmarks.perf import acceptance, flops, markdown, processes, references, vit  # noqa: E402
+from benchmarks.perf import shipped as perf_shipped  # noqa: E402
 from benchmarks.perf.results import Entry, Group, Machine, MemoryPoint, Report  # noqa: E402
 from benchmarks.perf.rounds import PEAK, Contender, measure, spread  # noqa: E402
 
@@ -111,6 +113,30 @@ def test_the_flops_of_a_vit_are_those_that_torch_counts(config):
     # torch predicts the class token as well, and throws it away.
     assert counter.get_total_flops() == flops.vit_flops(config, 4, visible) - wanted + every
     assert wanted < every
+
+
+def test_the_flops_of_an_encoder_alone_are_those_that_torch_counts():
+    config = SMALL_VIT.model_copy(update={"decoder_depth": 0, "output": "mean"})
+    module = ViTMAE(config)
+    with FlopCounterMode(display=False) as counter:
+        module.encode(module.embed(torch.zeros(1, 3, config.image_size, config.image_size)))
+    assert counter.get_total_flops() == flops.vit_flops(config, 0, 0)
+
+
+def test_the_shipped_views_are_those_that_are_scored(extractor):
+    """Scales without masks, which need no pass but the full one, among them."""
+    tokens = SCALES["semantic"].model_copy(update={"masks": None})
+    scales = {"semantic": SCALES["semantic"], "tokens": tokens, "fine": SCALES["fine"]}
+    backbones = extractor.backbones | {"tokens": extractor.backbones["semantic"]}
+    tasks = perf_shipped.tasks_of(FeatureExtractor(backbones, FeatureSpec(scales=scales)), pink(3, 160))
+    assert [(task.scale, len(task.hidden)) for task in tasks] == [("semantic", 4), ("tokens", 0), *[("fine", 2)] * 2]
+    masked, alone, *_ = tasks
+    assert 0 < alone.flops < masked.flops
+    model = references.HuggingFaceMAE(references.hub_model(SMALL_VIT))
+    pixels = references.normalised(alone.view, SMALL_VIT, 1)
+    predictions, tokens = model.run(pixels, alone.hidden)
+    assert (predictions, tokens.shape) == ([], (1, 197, SMALL_VIT.width))
+    assert len(model.run(pixels, masked.hidden)[0]) == 4
 
 
 @pytest.mark.parametrize("config", [SMALL_CONV, ConvMAEConfig(width=16, encoder_blocks=2, decoder_blocks=2)])

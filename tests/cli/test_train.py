@@ -50,9 +50,7 @@ def test_writes_heads_and_says_how_good_they_are(trained, toy_set):
     place, result, _ = trained
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert [line.split(": ")[0] for line in lines] == [
-        str(place / f"head{part}") for part in ("", "-local", "-tokens")
-    ]
+    assert [line.split(": ")[0] for line in lines] == [str(place / f"head{part}") for part in ("", "-local", "-tokens")]
     head = FusionHead.load(place / "head")
     assert f"ROC-AUC {head.config.training['held_out_auc']:.3f}" in lines[0]
     assert f"threshold {head.config.threshold:.3f}" in lines[0]

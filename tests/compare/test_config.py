@@ -55,7 +55,10 @@ def test_a_published_table_by_its_name():
         ({"methods": {}}, "at least 1 item"),
         ({"methods": {"a": {"kind": "forest"}}}, "forest"),
         ({"methods": {"a": head(trian={})}}, "trian"),
-        ({"methods": {"a": head(part="colour")}}, "methods.a: no part named colour; the configuration has tokens, likelihood"),
+        (
+            {"methods": {"a": head(part="colour")}},
+            "methods.a: no part named colour; the configuration has tokens, likelihood",
+        ),
         ({"methods": {"a": head(train={"fit.fold": 1})}}, r"methods\.a: fit\.fold = 1: fit\.fold: Extra"),
         (
             {"methods": {"a": head(), "ablated": {"kind": "saved"}}, "ablations": {"base": "ablated"}},

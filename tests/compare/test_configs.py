@@ -70,8 +70,8 @@ def test_each_ablation_changes_what_it_says_and_no_two_are_the_same(ablations):
     for axis in (
         "family", "scales.semantic.masks", "scales.semantic.masks.groups", "scales.semantic.masks.rounds",
         "scales.native.crops", "scales.native.layers", "scales.resized.pools", "fit.parts", "fit.parts.tokens.axes",
-        "fit.parts.tokens.scales", "fit.parts.tokens.strength", "fit.balance", "fit.folds", "augment.jpeg", "augmentations",
-        "photos_limit",
+        "fit.parts.tokens.scales", "fit.parts.tokens.strength", "fit.balance", "fit.folds", "augment.jpeg",
+        "augmentations", "photos_limit",
     ):  # fmt: skip
         assert axis in touched, axis
 

@@ -66,8 +66,8 @@ export function meaning(verdict) {
     return ['This server has no trained head for its model: it measured the likelihood, but can give no probability.'];
   }
   const said = [
-    `By the model's calibration, ${ofHundred(verdict.probability)} pictures with this score are AI-generated or ` +
-      `imitations of it. That holds for pictures like those it was calibrated on, where real ones count for half.`,
+    `By the model's calibration, ${ofHundred(verdict.probability)} pictures with this score are AI-generated. That ` +
+      `holds for pictures like those it was calibrated on, where real ones count for half.`,
   ];
   if (verdict.verdict === 'inconclusive') said.push(undecided(verdict));
   if (verdict.verdict === 'real')
