@@ -2,7 +2,7 @@
 
     python benchmarks/mask_noise.py FOLDER [--images N] [--seeds N] [--rounds R]
 
-Prints, for each scale, the standard deviation over seeds (root mean square over images), the
+Prints, for each scale with masks, the standard deviation over seeds (root mean square over images), the
 standard deviation over images, and their ratio. Below 0.1 is what we hold ourselves to.
 """
 
@@ -28,7 +28,8 @@ def main() -> None:
     options = parser.parse_args()
     detector = Detector.load(device="cpu").with_rounds(options.rounds)
     paths = find_photos(options.folder)
-    bits: dict[str, list[list[float]]] = {scale: [] for scale in detector.extractor.spec.scales}
+    scales = detector.extractor.spec.scales
+    bits: dict[str, list[list[float]]] = {name: [] for name, scale in scales.items() if scale.masks is not None}
     logits = []
     for path in paths[:: max(1, len(paths) // options.images)][: options.images]:
         try:

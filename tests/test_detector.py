@@ -20,7 +20,9 @@ from cinemae.fusion.head import FusionHead, HeadError
 from cinemae.images import ImageLimits
 from cinemae.likelihood.noise import PASSES_ALONE, NoiseModel
 from cinemae.loading import build_extractor
+from cinemae.mae.checkpoint import CheckpointRecord, save_mae
 from cinemae.mae.errors import CheckpointError
+from cinemae.mae.modules import to_frozen
 from cinemae.mae.select import resolve_precision
 from processes import environment
 from toys import SCALES, SMALL_VIT, banded, extractor_from, pink, save_small, small_conv, small_vit, upsampled
@@ -151,9 +153,6 @@ def test_a_verdict_holds_the_facts(detector, files):
     assert verdict.seconds > 0
     scored = detector.score(files[1])
     assert verdict.bits_per_dim == pytest.approx(scored.extraction.likelihoods["semantic"][0].nll.mean(), rel=1e-5)
-    fine = scored.extraction.likelihoods["fine"]
-    assert verdict.fine_bits_per_dim == pytest.approx(np.mean([view.nll.mean() for view in fine]), rel=1e-5)
-    assert verdict.fine_gap == pytest.approx(np.mean([(view.nll - view.entropy).mean() for view in fine]), abs=1e-5)
     assert verdict.probability == detector.head.probabilities(scored.extraction.features[None])[0]
 
 
@@ -260,11 +259,10 @@ def test_a_head_of_another_noise_model_is_refused(head, tmp_path):
         extractor_from({"semantic": save_small(tmp_path / name, mean, noise)}, spec)
         for name, noise in (("mine", NoiseModel(coefficients=(6.0, 0.2, 0.2))), ("changed", PASSES_ALONE))
     )
-    fingerprints = {scale: backbone.fingerprint for scale, backbone in mine.backbones.items()}
     weights = head.weights | {name: np.zeros(len(mine.spec.names)) for name in ("center", "spread")}
-    for branch in head.config.parts:
-        weights |= {f"{branch}.index": np.zeros(len(head.weights[f"{branch}.index"]), dtype=np.int64)}
-    trained = FusionHead(head.config.model_copy(update={"spec": mine.spec, "backbones": fingerprints}), weights)
+    for part in head.config.parts:
+        weights |= {f"{part}.index": np.zeros(len(head.weights[f"{part}.index"]), dtype=np.int64)}
+    trained = FusionHead(head.config.model_copy(update={"spec": mine.spec, "backbones": mine.fingerprints}), weights)
     assert Detector(mine, trained).head is trained
     with pytest.raises(HeadError, match="another noise model for the semantic scale"):
         Detector(changed, trained)
@@ -302,7 +300,8 @@ def unshipped(monkeypatch, mae_folders, tmp_path):
     """A package whose weights are the small MAEs, and which ships no head."""
     weights = tmp_path / "weights"
     shutil.copytree(mae_folders["semantic"], weights / "vit-tiny")
-    shutil.copytree(mae_folders["fine"], weights / "conv-fine")
+    deep = to_frozen(small_vit(3, SMALL_VIT.model_copy(update={"depth": 12}))).encoder
+    save_mae(weights / "vit-base", deep, CheckpointRecord(architecture=deep.config))
     for module in ("cinemae.loading", "cinemae.mae.load"):
         monkeypatch.setattr(f"{module}.shipped", lambda name: weights / name)
     return weights
@@ -317,7 +316,7 @@ def test_a_backbone_without_a_head_scores_the_likelihood_only(unshipped, files, 
     assert (verdict.alpha, verdict.p_ai, verdict.p_real) == (None, None, None)
     assert verdict.verdict == "inconclusive"
     assert verdict.bits_per_dim > 0
-    assert verdict.fine_bits_per_dim > 0
+    assert detector.extractor.fingerprints["resized"] == detector.extractor.fingerprints["native"]
     assert "no head for this backbone" in verdict.notes[-1]
     assert verdict.model.startswith("no-head-")
     with pytest.raises(HeadError, match="no head to save"):
@@ -421,7 +420,6 @@ def test_a_scale_of_one_s_own(mae_folders, files):
     spec = FeatureSpec(scales={"semantic": SCALES["semantic"]})
     verdict = Detector(build_extractor(dict(mae_folders), spec), None).detect_one(files[0])
     assert verdict.bits_per_dim > 0
-    assert (verdict.fine_bits_per_dim, verdict.fine_gap) == (None, None)
     with pytest.raises(ValueError, match="rounds are a setting of partition masks"):
         Detector(build_extractor(dict(mae_folders), FeatureSpec(scales={"fine": SCALES["fine"]})), None).with_rounds(4)
 

@@ -237,8 +237,8 @@ def test_an_mae_that_is_no_longer_the_head_s_is_refused_before_anything_is_cache
 def reads_one(head: FusionHead, feature: str) -> FusionHead:
     """A head whose logit is one feature."""
     weights = {name: np.zeros_like(array) for name, array in head.weights.items()}
-    for branch in head.config.parts:
-        weights[f"{branch}.index"] = head.weights[f"{branch}.index"]
+    for part in head.config.parts:
+        weights[f"{part}.index"] = head.weights[f"{part}.index"]
     weights["spread"] += 1
     column = np.flatnonzero(weights["local.index"] == head.config.spec.names.index(feature))
     weights["local.in"][:, column, 0] = 1

@@ -31,13 +31,13 @@ def folder(tmp_path) -> Path:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16, np.int64])
 def test_round_trip(tmp_path, dtype):
-    weights = {"a": np.arange(6).reshape(2, 3).T.astype(dtype), "empty": np.zeros(0, dtype)}
+    weights = {"a": np.arange(6).reshape(2, 3).T.astype(dtype), "empty": np.zeros(0, dtype), "one": np.array(7, dtype)}
     save_folder(tmp_path, Settings(name="é"), weights)
     config, read = load(tmp_path)
     assert config == Settings(name="é")
     assert read.keys() == weights.keys()
     for name, array in weights.items():
-        assert read[name].dtype == dtype
+        assert (read[name].dtype, read[name].shape) == (dtype, array.shape)
         assert np.array_equal(read[name], array)
 
 

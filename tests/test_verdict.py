@@ -10,7 +10,7 @@ from cinemae.verdict import ErrorInfo, Verdict, guarantee
 FULL = Verdict(
     path="a.jpg", verdict="ai", probability=0.9, threshold=0.5, band=(0.4, 0.6), alpha=0.1, p_ai=0.7,
     p_real=0.02, bits_per_dim=3.2,
-    fine_bits_per_dim=2.5, fine_gap=-0.1, width=640, height=480, format="JPEG", file_bytes=12345, sha256="0" * 64,
+    width=640, height=480, format="JPEG", file_bytes=12345, sha256="0" * 64,
     frames=1, notes=("note",), model="m", seed=3, seconds=0.25,
 )  # fmt: skip
 

@@ -30,6 +30,7 @@ def hub_model(config: ViTMAEConfig, seed: int = 0) -> Any:
         decoder_num_attention_heads=config.decoder_heads,
         decoder_intermediate_size=config.decoder_mlp_width,
         layer_norm_eps=config.norm_eps,
+        hidden_act=config.activation,
         mask_ratio=0.75,
     )
     model = ViTMAEForPreTraining(hub)
@@ -78,7 +79,7 @@ class HuggingFaceMAE:
         """
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
             logits = [self.model(pixels, noise=_noise(mask, len(pixels))).logits for mask in hidden]
-            order = torch.arange(hidden[0].size, dtype=torch.float32).expand(len(pixels), -1)
+            order = torch.arange(hidden.shape[1] * hidden.shape[2], dtype=torch.float32).expand(len(pixels), -1)
             return logits, self.encoder(pixels, noise=order).last_hidden_state
 
 

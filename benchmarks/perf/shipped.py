@@ -43,7 +43,7 @@ class Task:
         scale: Where it belongs.
         runtime: What runs it.
         view: Its pixels.
-        hidden: Its masks.
+        hidden: Its masks; none where only the encoder's features are wanted.
         layers: Middle blocks whose features are wanted.
     """
 
@@ -59,7 +59,7 @@ class Task:
         config, passes = self.runtime.mae.config, len(self.hidden)
         if isinstance(config, ConvMAEConfig):
             return flops.conv_flops(config, passes, *self.view.shape[:2])
-        return flops.vit_flops(config, passes, int((~self.hidden[0]).sum()))
+        return flops.vit_flops(config, passes, int((~self.hidden[0]).sum()) if passes else 0)
 
 
 def shipped_extractor(precision: Precision, jobs: int, threads: int) -> FeatureExtractor:
@@ -75,7 +75,8 @@ def tasks_of(extractor: FeatureExtractor, pixels: NDArray[np.uint8]) -> list[Tas
         backbone = extractor.backbones[scale]
         for view in views_of(pixels, spec):
             grid = (view.shape[0] // backbone.patch, view.shape[1] // backbone.patch)
-            out.append(Task(scale, backbone.runtime, view, spec.masks.hidden(grid), spec.layers))
+            hidden = np.zeros((0, *grid), dtype=np.bool_) if spec.masks is None else spec.masks.hidden(grid)
+            out.append(Task(scale, backbone.runtime, view, hidden, spec.layers))
     return out
 
 

@@ -18,7 +18,9 @@ from baselines_tools import PROCESSOR, write_json
 from cinemae.baselines import BaselineError, ProbeConfig, Scorer
 from cinemae.baselines.encoders import MissingLibraryError, find_checkpoint, open_encoder
 from cinemae.images import native_crops, resized_view
+from cinemae.mae.checkpoint import CheckpointRecord, save_mae
 from cinemae.mae.errors import CheckpointError
+from cinemae.mae.modules import to_frozen
 from cinemae.masks import PartitionMasks
 from pictures import photo
 from toys import pink, save_small, small_conv, small_vit
@@ -248,6 +250,14 @@ def test_an_mae_gives_the_pooled_features_of_its_last_block(tmp_path):
         vector(place, pixels, "pooler")
 
 
+def test_an_encoder_without_a_decoder_gives_what_it_gave_with_one(tmp_path):
+    whole = to_frozen(small_vit())
+    save_mae(tmp_path / "encoder", whole.encoder, CheckpointRecord(architecture=whole.encoder.config), np.float32)
+    save_mae(tmp_path / "whole", whole, CheckpointRecord(architecture=whole.config), np.float32)
+    pixels = np.array(photo())
+    assert np.array_equal(vector(tmp_path / "encoder", pixels), vector(tmp_path / "whole", pixels))
+
+
 def test_a_convolutional_mae_is_asked_at_native_crops(tmp_path):
     place = save_small(tmp_path / "conv", small_conv())
     pixels = pink(3, 320)
@@ -259,7 +269,7 @@ def test_a_convolutional_mae_is_asked_at_native_crops(tmp_path):
 
 
 def test_the_shipped_maes_can_be_probed():
-    for name in ("cinemae/vit-tiny", "cinemae/conv-fine"):
+    for name in ("cinemae/vit-tiny", "cinemae/vit-base", "cinemae/conv-fine"):
         found = find_checkpoint(name)
         assert found.kind == "cinemae"
         assert ProbeConfig(checkpoint=name).measurer("f32", "cpu").width > 100

@@ -29,12 +29,11 @@ def settings(tmp_path_factory, mae_folders):
             "scales": scales,
             "backbones": mae_folders,
             "augment": MILD.model_dump(mode="json"),
-            "pseudo_fakes": False,
             "fit": FIT.model_dump(mode="json"),
         },
         "protocols": ["raw"],
         "methods": {"fused": {"kind": "head"}, "spectrum": {"kind": "spectrum", "size": 64, "bins": 8}},
-        "ablations": {"base": "fused", "axes": {"fit.members": [1], "fit.branches.local.hidden": [2, 4]}},
+        "ablations": {"base": "fused", "axes": {"fit.folds": [3], "fit.parts.local.axes": [2, 4]}},
     }
     path = tmp_path_factory.mktemp("settings") / "toys.yaml"
     path.write_text(json.dumps(values))  # JSON is YAML, too
@@ -99,9 +98,9 @@ def test_a_dry_run_prints_the_methods_and_does_nothing(settings, tmp_path, monke
     assert result.stdout.splitlines() == [
         "fused: head part=fused",
         "spectrum: spectrum strengths=[0.0001, 0.001, 0.01, 0.1, 1.0, 10.0] size=64 bins=8",
-        "fused fit.members=1: head part=fused fit.members=1",
-        "fused fit.branches.local.hidden=2: head part=fused fit.branches.local.hidden=2",
-        "fused fit.branches.local.hidden=4: head part=fused fit.branches.local.hidden=4",
+        "fused fit.folds=3: head part=fused fit.folds=3",
+        "fused fit.parts.local.axes=2: head part=fused fit.parts.local.axes=2",
+        "fused fit.parts.local.axes=4: head part=fused fit.parts.local.axes=4",
     ]
     assert not list(tmp_path.iterdir())
 
@@ -127,10 +126,10 @@ def test_what_is_wrong_is_named(settings, toy_set, tmp_path, arguments, message)
 
 
 def test_a_bad_configuration_is_a_usage_error(tmp_path):
-    (tmp_path / "c.yaml").write_text("methods: {fused: {kind: head, train: {fit.members: 0}}}\n")
+    (tmp_path / "c.yaml").write_text("methods: {fused: {kind: head, train: {fit.folds: 1}}}\n")
     result = run(tmp_path / "c.yaml", "--out", tmp_path / "out")
     assert result.exit_code == 2
-    assert "fit.members = 0" in " ".join(result.stderr.replace("│", " ").split())
+    assert "fit.folds = 1" in " ".join(result.stderr.replace("│", " ").split())
     result = run(tmp_path / "none.yaml", "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "none.yaml" in result.stderr

@@ -18,7 +18,7 @@ from cinemae.export import inputs_of, open_exported, write
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.fit import fit_head
 from cinemae.images import load_image
-from toys import FIT, SCALES, extractor_from, pink, quarters, save_small, small_conv, upsampled
+from toys import FIT, SCALES, extractor_from, pink, rows_for, save_small, small_conv, upsampled
 from tracing import traced_once
 
 pytest.importorskip("onnxscript")
@@ -36,9 +36,9 @@ def fine_head(tmp_path_factory) -> Path:
     spec = FeatureSpec(scales={"fine": SCALES["fine"].model_copy(update={"crops": 1})})
     extractor = extractor_from(names, spec)
     rows = np.stack([extractor.extract(draw(90_000 + n)).features for draw in (pink, upsampled) for n in range(8)])
-    labels, parts = np.repeat([0, 1], 8), quarters(16)
-    prints = {"fine": extractor.backbones["fine"].fingerprint}
-    fit_head(rows, labels, np.ones(16), parts, extractor.spec, prints, names, FIT).head.save(place / "head")
+    fit = FIT.model_copy(update={"parts": {"local": FIT.parts["local"]}})
+    known = rows_for(np.repeat([0, 1], 8))
+    fit_head(rows, known, extractor.spec, extractor.fingerprints, names, fit).head.save(place / "head")
     return place / "head"
 
 

@@ -26,7 +26,6 @@ def settings(tmp_path_factory, mae_folders) -> Path:
         "backbones": mae_folders,
         "augment": MILD.model_dump(mode="json"),
         "augmentations": 1,
-        "pseudo_fakes": False,
         "fit": FIT.model_dump(mode="json"),
         "licence": "CC-BY-4.0",
         "seed": 3,
@@ -51,9 +50,7 @@ def test_writes_heads_and_says_how_good_they_are(trained, toy_set):
     place, result, _ = trained
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert [line.split(": ")[0] for line in lines] == [
-        str(place / f"head{part}") for part in ("", "-error", "-local", "-global", "-unusual", "-contrast")
-    ]
+    assert [line.split(": ")[0] for line in lines] == [str(place / f"head{part}") for part in ("", "-local", "-tokens")]
     head = FusionHead.load(place / "head")
     assert f"ROC-AUC {head.config.training['held_out_auc']:.3f}" in lines[0]
     assert f"threshold {head.config.threshold:.3f}" in lines[0]
@@ -119,7 +116,7 @@ def test_photographs_join_the_real_class(trained, toy_set, toy_photos, settings,
         toy_set, "--out", tmp_path / "h", "--config", settings, "--cache", place / "cache", "--jobs", 1, *options
     )
     assert result.exit_code == 0, result.output
-    assert FusionHead.load(tmp_path / "h").config.training["images"] == {"ai": 12, "real": 12, "photos": 3, "zoomed": 0}
+    assert FusionHead.load(tmp_path / "h").config.training["images"] == {"ai": 12, "real": 12, "photos": 3}
 
 
 @pytest.mark.parametrize(

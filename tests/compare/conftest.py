@@ -1,4 +1,4 @@
-"""A small comparison: toy MAEs, toy pictures, a head, one of its branches, an ablation and a baseline."""
+"""A small comparison: toy MAEs, toy pictures, a head, one of its parts, an ablation and a baseline."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ def document(toy_set: Path, mae_folders: dict[str, str]) -> dict[str, Any]:
             "scales": scales,
             "backbones": mae_folders,
             "augment": MILD.model_dump(mode="json"),
-            "pseudo_fakes": False,
             "fit": FIT.model_dump(mode="json"),
         },
         "protocols": ["raw", "format"],
         "methods": {
             "fused": {"kind": "head"},
-            "error": {"kind": "head", "part": "error"},
+            "local": {"kind": "head", "part": "local"},
             "spectrum": {"kind": "spectrum", "size": 64, "bins": 8},
         },
-        "ablations": {"base": "fused", "axes": {"fit.members": [1]}},
+        "ablations": {"base": "fused", "axes": {"fit.folds": [3]}},
         "resamples": 40,
         "precision": "f32",
     }

@@ -10,12 +10,12 @@ from cinemae.compare.errors import CompareError
 
 
 def test_one_axis_at_a_time():
-    axes = {"pseudo_fakes": [True, False], "fit.members": [1, 5]}
+    axes = {"augment.equalise": [True, False], "fit.folds": [3, 5]}
     assert Ablations(base="fused", axes=axes).expand() == {
-        "fused pseudo_fakes=true": {"pseudo_fakes": True},
-        "fused pseudo_fakes=false": {"pseudo_fakes": False},
-        "fused fit.members=1": {"fit.members": 1},
-        "fused fit.members=5": {"fit.members": 5},
+        "fused augment.equalise=true": {"augment.equalise": True},
+        "fused augment.equalise=false": {"augment.equalise": False},
+        "fused fit.folds=3": {"fit.folds": 3},
+        "fused fit.folds=5": {"fit.folds": 5},
     }
 
 
@@ -41,11 +41,11 @@ def test_values_that_are_not_plain_have_names_and_variants_their_own():
     found = Ablations(
         base="fused",
         axes={"scales.semantic.masks": {"half": masks}},
-        variants={"no-pseudo-fakes": {"fit.pseudo_share": 0.0, "pseudo_fakes": False}},
+        variants={"plain": {"fit.balance": 0.0, "augment.equalise": False}},
     ).expand()
     assert found == {
         "fused scales.semantic.masks=half": {"scales.semantic.masks": masks},
-        "no-pseudo-fakes": {"fit.pseudo_share": 0.0, "pseudo_fakes": False},
+        "plain": {"fit.balance": 0.0, "augment.equalise": False},
     }
 
 

@@ -27,27 +27,19 @@ def test_methods_are_told_apart_by_their_kind():
 
 
 def test_a_head_changes_the_shared_training():
-    methods = {"a": head(), "b": head(train={"fit.members": 7, "seed": 5})}
+    methods = {"a": head(), "b": head(train={"fit.folds": 7, "seed": 5})}
     config = CompareConfig.model_validate({"seed": 2, "train": {"augmentations": 3}, "methods": methods})
     assert config.shared_training == TrainConfig(seed=2, augmentations=3)
     found = config.training("b", config.methods["b"])
-    assert (found.fit.members, found.seed, found.augmentations) == (7, 5, 3)
-
-
-def test_baselines_share_that_training_but_may_go_without_pseudo_fakes():
-    methods = {"a": head()}
-    plain = CompareConfig.model_validate({"methods": methods})
-    assert plain.baseline_training == plain.shared_training
-    without = CompareConfig.model_validate({"methods": methods, "baseline_pseudo_fakes": False})
-    assert without.baseline_training == TrainConfig(pseudo_fakes=False)
+    assert (found.fit.folds, found.seed, found.augmentations) == (7, 5, 3)
 
 
 def test_ablations_come_after_the_methods_and_build_on_their_base():
-    methods = {"a": head(part="error", train={"augmentations": 2}), "b": {"kind": "spectrum"}}
-    ablations = {"base": "a", "axes": {"fit.members": [1, 2]}, "variants": {"v": {"augmentations": 4}}}
+    methods = {"a": head(part="tokens", train={"augmentations": 2}), "b": {"kind": "spectrum"}}
+    ablations = {"base": "a", "axes": {"fit.folds": [2, 3]}, "variants": {"v": {"augmentations": 4}}}
     config = CompareConfig.model_validate({"methods": methods, "ablations": ablations})
-    assert list(config.expanded) == ["a", "b", "a fit.members=1", "a fit.members=2", "v"]
-    assert config.expanded["a fit.members=1"] == HeadMethod(part="error", train={"augmentations": 2, "fit.members": 1})
+    assert list(config.expanded) == ["a", "b", "a fit.folds=2", "a fit.folds=3", "v"]
+    assert config.expanded["a fit.folds=2"] == HeadMethod(part="tokens", train={"augmentations": 2, "fit.folds": 2})
     assert config.expanded["v"].train == {"augmentations": 4}
     only = CompareConfig.model_validate({"methods": methods, "ablations": ablations, "only": ["v", "a"]})
     assert list(only.expanded) == ["a", "v"]
@@ -63,14 +55,17 @@ def test_a_published_table_by_its_name():
         ({"methods": {}}, "at least 1 item"),
         ({"methods": {"a": {"kind": "forest"}}}, "forest"),
         ({"methods": {"a": head(trian={})}}, "trian"),
-        ({"methods": {"a": head(part="colour")}}, "methods.a: no branch named colour"),
-        ({"methods": {"a": head(train={"fit.member": 1})}}, r"methods\.a: fit\.member = 1: fit\.member: Extra"),
+        (
+            {"methods": {"a": head(part="colour")}},
+            "methods.a: no part named colour; the configuration has tokens, likelihood",
+        ),
+        ({"methods": {"a": head(train={"fit.fold": 1})}}, r"methods\.a: fit\.fold = 1: fit\.fold: Extra"),
         (
             {"methods": {"a": head(), "ablated": {"kind": "saved"}}, "ablations": {"base": "ablated"}},
             "no method of kind",
         ),
         ({"methods": {"a": head()}, "ablations": {"base": "b"}}, "'b' is no method of kind head"),
-        ({"methods": {"a": head()}, "ablations": {"base": "a", "axes": {"fit.members": [0]}}}, r"a fit\.members=0: "),
+        ({"methods": {"a": head()}, "ablations": {"base": "a", "axes": {"fit.folds": [1]}}}, r"a fit\.folds=1: "),
         ({"methods": {"a": head()}, "ablations": {"base": "a", "axes": {"fit.x.y": [0]}}}, r"no setting fit\.x"),
         ({"methods": {"a": head()}, "ablations": {"base": "a", "variants": {"a": {}}}}, "'a' already"),
         ({"methods": {"a b": head(), "a_b": head()}}, "'a b' and 'a_b' would share a file"),
@@ -92,7 +87,7 @@ def test_what_is_wrong_is_named(values, message):
 
 
 def test_file_names():
-    assert file_name("fused fit.branches.local.hidden=4") == "fused_fit.branches.local.hidden=4"
+    assert file_name("fused fit.parts.tokens.axes=4") == "fused_fit.parts.tokens.axes=4"
     assert file_name("fused, plain") == "fused,_plain"
     assert file_name("../evil/..") == "evil"
     assert file_name("ä b") == "b"

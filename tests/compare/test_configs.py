@@ -16,7 +16,10 @@ from cinemae.compare.config import CompareConfig, HeadMethod
 from cinemae.compare.reading import load_config
 from cinemae.compare.settings import changed
 from cinemae.features.extractor import check_fit
+from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec
+from cinemae.features.vector import feature_names
 from cinemae.fusion.config import TrainConfig
+from cinemae.fusion.fit import read_by
 from cinemae.mae.checkpoint import load_mae
 from cinemae.weights import shipped
 
@@ -66,25 +69,39 @@ def test_each_ablation_changes_what_it_says_and_no_two_are_the_same(ablations):
     touched = {path for training in trainings.values() for path in changed(training, plain)}
     for axis in (
         "family", "scales.semantic.masks", "scales.semantic.masks.groups", "scales.semantic.masks.rounds",
-        "scales.fine.masks.phases", "scales.fine.crops", "fit.branches", "fit.branches.local.hidden", "fit.members",
-        "augment.jpeg", "augmentations", "pseudo_fakes", "fit.calibration",
+        "scales.native.crops", "scales.native.layers", "scales.resized.pools", "fit.parts", "fit.parts.tokens.axes",
+        "fit.parts.tokens.scales", "fit.parts.tokens.strength", "fit.balance", "fit.folds", "augment.jpeg",
+        "augmentations", "photos_limit",
     ):  # fmt: skip
         assert axis in touched, axis
 
 
-def test_the_shipped_maes_can_be_masked_as_each_ablation_says(ablations):
+def test_the_shipped_networks_give_what_each_ablation_asks_for(ablations):
+    folders = (shipped(name.removeprefix("cinemae/")) for name in DEFAULT_BACKBONES.values())
+    configs = {f"cinemae/{place.name}": load_mae(place)[0].config for place in folders}
     for name, method in ablations.expanded.items():
         training = ablations.training(name, method)
         for scale, spec in training.scales.items():
-            config = load_mae(shipped(training.backbones[scale].removeprefix("cinemae/")))[0].config
-            check_fit(scale, spec, config)
+            check_fit(scale, spec, configs[training.backbones[scale]])
+        found = {scale: configs[training.backbones[scale]] for scale in training.scales}
+        names = feature_names(FeatureSpec(scales=training.scales), found)
+        spec = FeatureSpec(scales=training.scales, names=names)
+        for part, settings in training.fit.parts.items():
+            assert len(read_by(part, settings, spec)) >= settings.axes, (name, part)
+
+
+def test_each_part_left_out_is_an_ablation(ablations):
+    trainings = [ablations.training(name, method) for name, method in ablations.expanded.items()]
+    for left_out in TrainConfig().fit.parts:
+        kept = [part for part in TrainConfig().fit.parts if part != left_out]
+        assert kept in [list(training.fit.parts) for training in trainings]
 
 
 def test_the_variants_that_experiments_tells_of_are_there(ablations):
     page = (ROOT / "docs" / "experiments.md").read_text()
     lines = re.findall(r"^- \*\*[\w-]+\*\*.*$", page, re.MULTILINE)
     told = {name for line in lines for name in re.findall(r"\*\*([\w-]+)\*\*", line)}
-    assert {"no-pseudo-fakes", "local-first", "no-semantic-contrast"} <= told <= ablations.expanded.keys()
+    assert told <= ablations.expanded.keys()
 
 
 def commands(page: str) -> list[str]:

@@ -12,7 +12,7 @@ from cinemae.compare.methods import Contestant, groups, prepare
 def contestants(document, head_folder) -> dict[str, Contestant]:
     methods = {
         "fused": {"kind": "head"},
-        "error": {"kind": "head", "part": "error"},
+        "local": {"kind": "head", "part": "local"},
         "twice": {"kind": "head", "train": {"augmentations": 2}},
         "laplace": {"kind": "head", "train": {"family": "laplace"}},
         "balanced": {"kind": "head", "train": {"fit.balance": 0.0}},
@@ -31,9 +31,9 @@ def names(contestants: list[Contestant]) -> list[list[list[str]]]:
 
 
 def test_nothing_is_measured_twice(contestants):
-    wanted = ["fused", "error", "twice", "laplace", "balanced", "saved", "spectrum", "finer"]
+    wanted = ["fused", "local", "twice", "laplace", "balanced", "saved", "spectrum", "finer"]
     assert names([contestants[name] for name in wanted]) == [
-        [["fused", "error", "balanced"], ["twice"]],
+        [["fused", "local", "balanced"], ["twice"]],
         [["laplace"]],
         [["saved"]],  # the toy head looks at two crops, the others at one
         [["spectrum"]],
@@ -44,7 +44,7 @@ def test_nothing_is_measured_twice(contestants):
 def test_each_is_told_from_the_others(contestants):
     keys = {(each.digest(), each.measured_by()) for each in contestants.values()}
     assert len(keys) == len(contestants)
-    assert contestants["fused"].measured_by() == contestants["error"].measured_by()
+    assert contestants["fused"].measured_by() == contestants["local"].measured_by()
     assert contestants["fused"].measured_by() != contestants["laplace"].measured_by()
     assert contestants["spectrum"].measured_by() != contestants["finer"].measured_by()
     kinds = [each.kind for each in contestants.values()]
@@ -55,7 +55,9 @@ def test_each_is_told_from_the_others(contestants):
 @pytest.mark.parametrize(
     ("change", "heads", "baselines"),
     [
-        ({"fit.rate": 0.5}, True, False),
+        ({"fit.clip": 4.0}, True, False),
+        ({"fit.folds": 3}, True, True),
+        ({"families": {"gan": ["biggan"]}}, True, True),
         ({"fit.balance": 0.1}, True, True),
         ({"fit.alpha": 0.41}, True, True),
         ({"augment.jpeg": 0.1}, True, True),

@@ -18,7 +18,7 @@ data:
 families: {all: *both}
 methods:
   fused: {kind: head}
-  small: {kind: head, train: {fit.members: 1}}
+  small: {kind: head, train: {fit.folds: 3}}
 """
 
 
@@ -54,7 +54,7 @@ def test_overrides_replace_what_the_file_says(tmp_path):
         ("c.yaml", "", "not a mapping"),
         ("c.yaml", "methods:\n  a: {kind: head}\n  a: {kind: saved}\n", "line 2: 'a' occurs twice"),
         ("c.yaml", "name: !!python/object/apply:os.system [ls]\n", "not YAML"),
-        ("c.yaml", "methods: {a: {kind: head, train: {fit.members: x}}}\n", r"fit\.members = x"),
+        ("c.yaml", "methods: {a: {kind: head, train: {fit.folds: x}}}\n", r"fit\.folds = x"),
         ("c.yaml", "data: 3\nmethods: {a: {}}\n", "data"),
         ("c.json", "{", "not JSON"),
         ("c.json", '{"seed": 1, "seed": 2}', "'seed' occurs twice"),

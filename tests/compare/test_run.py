@@ -26,7 +26,7 @@ from cinemae.fusion.head import FusionHead
 from cinemae.fusion.recipe import train_head
 from cinemae.scores import read_image_scores
 
-NAMES = ["fused", "error", "spectrum", "fused fit.members=1"]
+NAMES = ["fused", "local", "spectrum", "fused fit.folds=3"]
 
 
 def again(config: CompareConfig, out: Path, cache: Path) -> tuple[Comparison, list[str]]:
@@ -65,14 +65,14 @@ def test_every_method_has_tables_differences_scores_and_a_head(done, config, toy
     assert comparison.methods["fused"].tables["raw"].row("toygen").ranking.roc_auc.value > 0.9
     # Two measurers, each with one test set and one training set for all of its methods.
     assert sum(line.startswith("measuring") for line in said) == 4
-    assert fitted(said) == ["fused", "error", "fused fit.members=1", "spectrum"]
+    assert fitted(said) == ["fused", "local", "fused fit.folds=3", "spectrum"]
 
 
 def test_heads_are_those_that_train_makes(done, config, toy_set, shared_cache, tmp_path):
     out, *_ = done
     options = {"photos": [], "cache": shared_cache, "jobs": 1}
     train_head(config.shared_training, toy_set, tmp_path / "head", parts=True, **options)
-    for name, place in (("fused", "head"), ("error", "head-error")):
+    for name, place in (("fused", "head"), ("local", "head-local")):
         mine, theirs = FusionHead.load(out / "heads" / name), FusionHead.load(tmp_path / place)
         assert mine.fingerprint() == theirs.fingerprint()
         assert mine.config.training == theirs.config.training
@@ -114,7 +114,7 @@ def test_markdown_has_a_line_a_method(done):
     assert text == comparison.to_markdown()
     for name in NAMES:
         assert text.count(f"\n| {name} |") == (4 if name == "fused" else 6)
-    area = comparison.methods["error"].tables["format"].mean("all").ranking.roc_auc
+    area = comparison.methods["local"].tables["format"].mean("all").ranking.roc_auc
     assert f"{area.value:.3f} [{area.interval[0]:.3f}, {area.interval[1]:.3f}]" in text
 
 
@@ -142,14 +142,14 @@ def test_the_same_configuration_gives_the_same_numbers_elsewhere(done, shared_ca
 
 def test_an_interrupted_run_goes_on(config, done, shared_cache, tmp_path):
     def stop(line: str) -> None:
-        if line.startswith("error: done"):
+        if line.startswith("local: done"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run_comparison(config, tmp_path, Workshop(shared_cache, 1, say=stop))
     assert record.RunRecord.model_validate_json((tmp_path / "run.json").read_text()).finished is None
     _, said = again(config, tmp_path, shared_cache)
-    assert sorted(fitted(said)) == ["fused fit.members=1", "spectrum"]
+    assert sorted(fitted(said)) == ["fused fit.folds=3", "spectrum"]
     assert (tmp_path / "comparison.json").read_bytes() == (done[0] / "comparison.json").read_bytes()
 
 
@@ -172,9 +172,9 @@ def test_a_method_that_fails_is_named_and_costs_the_others_nothing(config, done,
     reason = "OSError: no | space left"
     assert comparison.failed == {"fused": reason, "spectrum": reason}
     assert sum("Traceback" in line and "in write_scores" in line for line in said) == 2
-    assert list(comparison.methods) == ["error", "fused fit.members=1"]
-    assert comparison.reference == "error"
-    assert comparison.methods["error"].tables == whole.methods["error"].tables
+    assert list(comparison.methods) == ["local", "fused fit.folds=3"]
+    assert comparison.reference == "local"
+    assert comparison.methods["local"].tables == whole.methods["local"].tables
     assert "| spectrum | OSError: no \\| space left |" in (tmp_path / "comparison.md").read_text()
     assert Comparison.model_validate_json((tmp_path / "comparison.json").read_text()) == comparison
     monkeypatch.undo()

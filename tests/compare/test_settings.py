@@ -9,36 +9,39 @@ from cinemae.masks import RandomMasks
 
 
 def test_a_path_changes_one_setting_and_nothing_else():
-    config = with_settings(TrainConfig(), {"fit.branches.local.hidden": 4, "scales.fine.crops": 4})
-    assert config.fit.branches["local"].hidden == 4
-    assert config.scales["fine"].crops == 4
-    assert changed(config, TrainConfig()) == {"fit.branches.local.hidden": 4, "scales.fine.crops": 4}
+    config = with_settings(TrainConfig(), {"fit.parts.tokens.axes": 4, "scales.native.crops": 4})
+    assert config.fit.parts["tokens"].axes == 4
+    assert config.scales["native"].crops == 4
+    assert changed(config, TrainConfig()) == {"fit.parts.tokens.axes": 4, "scales.native.crops": 4}
 
 
 def test_what_is_given_replaces_all_that_lies_there():
-    start = with_settings(TrainConfig(), {"fit.members": 2})
-    assert with_settings(start, {"fit.rate": 0.01}).fit.members == 2
-    assert with_settings(start, {"fit": {"rate": 0.01}}).fit == FitConfig(rate=0.01)
-    one = with_settings(start, {"fit.branches": {"all": {"groups": ["error", "global"]}}})
-    assert list(one.fit.branches) == ["all"]
-    more = with_settings(start, {"fit.branches.extra": {"groups": ["error"]}})
-    assert list(more.fit.branches) == ["error", "local", "global", "extra"]
+    start = with_settings(TrainConfig(), {"fit.folds": 2})
+    assert with_settings(start, {"fit.clip": 3.0}).fit.folds == 2
+    assert with_settings(start, {"fit": {"clip": 3.0}}).fit == FitConfig(clip=3.0)
+    one = with_settings(start, {"fit.parts": {"all": {"groups": ["error", "global"]}}})
+    assert list(one.fit.parts) == ["all"]
+    more = with_settings(start, {"fit.parts.extra": {"groups": ["error"]}})
+    assert list(more.fit.parts) == ["tokens", "likelihood", "extra"]
 
 
 def test_nothing_takes_a_part_out():
-    octave = dict.fromkeys(("fit.branches.error", "fit.distances.octave-unusual", "fit.distances.octave-contrast"))
-    config = with_settings(TrainConfig(), octave | {"scales.half": None, "backbones.half": None})
-    assert list(config.fit.branches) == ["local", "global"]
-    assert list(config.scales) == list(config.backbones) == ["semantic", "fine"]
-    with pytest.raises(CompareError, match=r"scales\.half = null: fit\.differences\.octave is of fine and half"):
-        with_settings(TrainConfig(), {"scales.half": None})
-    assert with_settings(TrainConfig(), {"fit.branches.error.scales": None}) == TrainConfig()  # all scales, there
+    without = {"fit.parts.likelihood": None, "scales.semantic": None, "backbones.semantic": None}
+    config = with_settings(TrainConfig(), without)
+    assert list(config.fit.parts) == ["tokens"]
+    assert list(config.scales) == list(config.backbones) == ["resized", "native"]
+    with pytest.raises(CompareError, match=r"scales\.semantic = null: fit\.parts\.likelihood reads the scale semantic"):
+        with_settings(TrainConfig(), {"scales.semantic": None})
+    everywhere = with_settings(TrainConfig(), {"fit.parts.tokens.scales": None})  # there it means all scales
+    assert everywhere.fit.parts["tokens"].scales is None
+    named = with_settings(TrainConfig(), {"families.gan": ["biggan"]})
+    assert with_settings(named, {"families.gan": None}) == TrainConfig()
 
 
 def test_what_is_given_is_left_as_it_is():
-    settings = {"fit": {"members": 3}, "fit.members": 2}
-    assert with_settings(TrainConfig(), settings).fit.members == 2
-    assert settings == {"fit": {"members": 3}, "fit.members": 2}
+    settings = {"fit": {"folds": 3}, "fit.folds": 2}
+    assert with_settings(TrainConfig(), settings).fit.folds == 2
+    assert settings == {"fit": {"folds": 3}, "fit.folds": 2}
 
 
 def test_another_kind_of_mask_is_set_as_a_whole():
@@ -55,12 +58,13 @@ def test_the_likelihood_is_a_setting():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"fit.branchs.local.hidden": 4}, r"fit\.branchs\.local\.hidden: no setting fit\.branchs; there are branches"),
-        ({"pseudo_fake": True}, r"pseudo_fake = true: pseudo_fake: Extra inputs"),
-        ({"fit.members": 0}, r"fit\.members = 0: fit\.members: .*greater than or equal to 1"),
-        ({"fit.members": 2, "family": "cauchy"}, r"^family = cauchy: "),
-        ({"fit.members.x": 1}, r"fit\.members\.x: fit\.members has no parts"),
-        ({"scales.tiny": None}, r"scales\.tiny: there is none to take out; there are semantic, fine, half"),
+        ({"fit.prats.tokens.axes": 4}, r"fit\.prats\.tokens\.axes: no setting fit\.prats; there are parts, folds"),
+        ({"pseudo_fakes": True}, r"pseudo_fakes = true: pseudo_fakes: Extra inputs"),
+        ({"fit.folds": 1}, r"fit\.folds = 1: fit\.folds: .*greater than or equal to 2"),
+        ({"fit.folds": 2, "family": "cauchy"}, r"^family = cauchy: "),
+        ({"fit.folds.x": 1}, r"fit\.folds\.x: fit\.folds has no parts"),
+        ({"fit.parts": {}}, r"fit\.parts = \{\}: fit\.parts: .*at least 1 item"),
+        ({"scales.tiny": None}, r"scales\.tiny: there is none to take out; there are semantic, resized, native"),
         ({"": 1}, r"Extra inputs"),
         ({"augmentations": "many"}, r"augmentations = many: "),
         ({"scales.semantic.masks.ratio": 0.5}, r"scales\.semantic\.masks\.ratio = 0\.5: .*Extra inputs"),

@@ -34,10 +34,8 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> DetectorSettings:
         "center": np.zeros(count),
         "spread": np.ones(count),
         "local.index": np.arange(count),
-        "local.in": rng.normal(size=(2, count, 4), scale=0.05).astype(np.float32),
-        "local.in_bias": np.zeros((2, 4), dtype=np.float32),
-        "local.out": rng.normal(size=(2, 4)).astype(np.float32),
-        "local.out_bias": np.zeros(2, dtype=np.float32),
+        "local.line": rng.normal(size=count, scale=0.05),
+        "local.bias": np.zeros(()),
         "conformal.ai": np.full(99, -0.2),
         "conformal.real": np.full(99, 0.2),
     }
@@ -45,8 +43,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> DetectorSettings:
         spec=extractor.spec,
         backbones={"fine": extractor.backbones["fine"].fingerprint},
         backbone_names={"fine": name},
-        members=2,
-        hidden={"local": 4},
+        parts=("local",),
     )
     FusionHead(config, weights).save(place / "head")
     return DetectorSettings(model=str(place / "head"), device="cpu", precision="f32")

@@ -26,8 +26,8 @@ from cinemae.scan.rows import (
 from cinemae.verdict import ErrorInfo, Verdict
 
 PROMISED = (
-    "id sha256 verdict probability threshold band_low band_high alpha p_ai p_real bits_per_dim fine_bits_per_dim"
-    " fine_gap width height format file_bytes frames notes error_type error_message model precision seed seconds"
+    "id sha256 verdict probability threshold band_low band_high alpha p_ai p_real bits_per_dim"
+    " width height format file_bytes frames notes error_type error_message model precision seed seconds"
     " duplicate_of attempts"
 )
 SCORED = Verdict(

@@ -158,6 +158,7 @@ class _Baseline(Contestant):
             "baseline": self.method.model_dump(mode="json"),
             "images": images_of(self.config),
             "rows": fit.model_dump(mode="json", include={"balance", "folds"}),
+            "families": {name: list(members) for name, members in self.config.families.items()},
             "alpha": fit.alpha,
         }
 

@@ -36,6 +36,8 @@ class ViewDescription(_Record):
         kind: ``resized``: one resampled view; ``native``: crops of the image's own pixels.
         resize: Length that the image's short side is brought to, for ``resized``.
         crop: Side of a view in pixels.
+        enlarge: Whether an image whose short side is below ``crop`` times ``reduce`` gives one resampled view instead,
+            its short side brought to ``crop``.
         reduce: Whole factor by which the image is reduced before native crops are cut.
         count: Number of views.
         smallest_side: The image's sides must not be shorter, in pixels.
@@ -45,6 +47,7 @@ class ViewDescription(_Record):
     kind: Literal["resized", "native"]
     resize: int | None
     crop: int
+    enlarge: bool
     reduce: int
     count: int
     smallest_side: int
@@ -197,6 +200,7 @@ def _views(scale: ScaleSpec) -> ViewDescription:
         kind=scale.view,
         resize=scale.resize if resized else None,
         crop=scale.size,
+        enlarge=not resized and scale.enlarge,
         reduce=1 if resized else scale.reduce,
         count=input_shape(scale)[0],
         smallest_side=smallest_side(scale),
@@ -217,14 +221,14 @@ def _resized_steps(scale: ScaleSpec) -> tuple[str, ...]:
 def _native_steps(scale: ScaleSpec) -> tuple[str, ...]:
     size, count, reduce = scale.size, scale.crops, scale.reduce
     steps = []
-    if reduce > 1:
-        steps.append(
-            f"Reduce the image by {reduce} with a box filter, sides rounded up, as Pillow does: image.reduce({reduce})."
-        )
     if scale.enlarge:
         steps.append(
             f"If the shorter side is below {size * reduce}, take the whole middle square instead, enlarged: as a"
             f" resized view whose short side is brought to {size}. Else:"
+        )
+    if reduce > 1:
+        steps.append(
+            f"Reduce the image by {reduce} with a box filter, sides rounded up, as Pillow does: image.reduce({reduce})."
         )
     steps.append(f"Let W x H be its size now; both must be at least {size}. Nothing is resampled from here on.")
     if count > 1:

@@ -49,9 +49,10 @@ class MAEEncoder:
         return vector
 
     def _view(self, view: NDArray[np.uint8]) -> FloatArray:
-        # The encoder's features come from a pass of their own without a mask; a masked pass can't be left out.
-        patch = self.runtime.mae.config.patch_size
-        hidden = np.zeros((1, view.shape[0] // patch, view.shape[1] // patch), dtype=np.bool_)
-        hidden[0, 0, 0] = True
+        # The encoder's features come from a pass of their own without a mask; a ViT needs no other.
+        config = self.runtime.mae.config
+        passes, patch = 0 if isinstance(config, ViTMAEConfig) else 1, config.patch_size
+        hidden = np.zeros((passes, view.shape[0] // patch, view.shape[1] // patch), dtype=np.bool_)
+        hidden[:, 0, 0] = True
         features = self.runtime.view(view, hidden).encoder
         return np.concatenate([features[f"{self.layer}.{part}"] for part in self.parts])

@@ -66,8 +66,8 @@ export function meaning(verdict) {
     return ['This server has no trained head for its model: it measured the likelihood, but can give no probability.'];
   }
   const said = [
-    `By the model's calibration, ${ofHundred(verdict.probability)} pictures with this score are AI-generated or ` +
-      `imitations of it. That holds for pictures like those it was calibrated on, where real ones count for half.`,
+    `By the model's calibration, ${ofHundred(verdict.probability)} pictures with this score are AI-generated. That ` +
+      `holds for pictures like those it was calibrated on, where real ones count for half.`,
   ];
   if (verdict.verdict === 'inconclusive') said.push(undecided(verdict));
   if (verdict.verdict === 'real')
@@ -110,8 +110,6 @@ export function facts(verdict) {
     ['p-value, AI', number(verdict.p_ai, 4)],
     ['p-value, real', number(verdict.p_real, 4)],
     ['Bits/dim', number(verdict.bits_per_dim, 4)],
-    ['Bits/dim, fine', number(verdict.fine_bits_per_dim, 4)],
-    ['Gap, fine', number(verdict.fine_gap, 4)],
     ['Format', verdict.format],
     ['Size', verdict.width === null ? null : `${verdict.width} × ${verdict.height} pixels`],
     ['File', verdict.file_bytes === null ? null : size(verdict.file_bytes)],
