@@ -111,10 +111,9 @@ def open_primary(data: bytes, name: str) -> Opened:
         raise UnsupportedFormatError(name, "HEIC needs the extra: pip install 'cinemae[heic]'")
     notes: list[str] = []
     directory = tiff.choose(data, name, notes) if data[:2] in (b"II", b"MM") else None
-    opened = Opened(_open(tiff.pointed_at(data, directory) if directory else data, name), notes=notes)
-    if opened.image.format == "TIFF" and directory is not None:
-        opened.samples = tiff.read_samples(directory, data, name)
-    return opened
+    samples = tiff.read_samples(directory, data, name) if directory else None
+    image = _open(tiff.pointed_at(data, directory) if directory else data, name)
+    return Opened(image, notes=notes, samples=samples)
 
 
 def _open(data: bytes, name: str) -> Image.Image:
@@ -238,7 +237,7 @@ def refusal(error: Exception, name: str) -> ImageError:
     if isinstance(error, UnsupportedModeError):
         return UnsupportedFormatError(name, text)
     if "unknown pixel mode" in text or "unknown raw mode" in text:  # a sound TIFF of RGB floats, for example
-        return UnsupportedFormatError(name, "samples of this kind are not supported")
+        return UnsupportedFormatError(name, "samples of this kind are not supported; save it as 8-bit RGB or grey")
     if "exceeds the maximum image size" in text:  # libheif, which looks at the coded size before it decodes
         return PixelLimitError(name, f"its coded picture is larger than it declares ({text.strip()})")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):

@@ -24,6 +24,7 @@ RAW_COMPRESSIONS = frozenset((32767, 32769, 32770, 34713, 65000, 65535))  # Sony
 DNG_VERSION = 50706
 WHITE_IS_ZERO, BLACK_IS_ZERO, YCBCR, CMYK = 0, 1, 6, 5
 UNSIGNED, FLOAT = 1, 3
+FULL_RANGE = (0, 255, 128, 255, 128, 255)
 _SIZES = {1: 1, 3: 2, 4: 4, 5: 8, 13: 4, 16: 8, 18: 8}
 _FORMS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _TAGS = {
@@ -101,6 +102,8 @@ def choose(data: bytes, name: str, notes: list[str]) -> Directory | None:
     Raises:
         UnsupportedFormatError: If it is a camera's raw file, or holds reduced copies only.
     """
+    if data.startswith(b"MM\0+"):
+        raise UnsupportedFormatError(name, "a big-endian BigTIFF is not supported; save it as an ordinary TIFF")
     pages = _pages(data)
     every = [directory for page in pages for directory in (page, *page.below)]
     if not pages or not pages[0].area:
@@ -174,7 +177,9 @@ def read_samples(directory: Directory, data: bytes, name: str) -> Samples:
         "uncompressed colour differences of lower resolution": plain
         and photometric == YCBCR
         and tags.get("subsampling", (2, 2)) != (1, 1),
-        "colour differences of narrow range": plain and photometric == YCBCR and "reference" in tags,
+        "colour differences of narrow range": plain
+        and photometric == YCBCR
+        and tags.get("reference", FULL_RANGE) != FULL_RANGE,
         "compressed big-endian samples of this kind": not plain and data[:1] == b"M" and (kind == FLOAT or depth == 12),
         "packed samples whose bits are in reverse": directory.get("fill_order", 1) == 2 and depth not in (1, 8),
         "a palette of 8-bit colours": photometric == 3 and max(tags.get("palette", (256,))) < 256,
@@ -182,7 +187,7 @@ def read_samples(directory: Directory, data: bytes, name: str) -> Samples:
     for reason, wrong in refusals.items():
         if wrong:
             raise UnsupportedFormatError(
-                name, f"its samples are not supported ({reason}); save it as 8- or 16-bit RGB or grey"
+                name, f"its samples are not supported ({reason}); save it as 8-bit RGB or grey"
             )
     single = directory.get("samples", 1) == 1
     inverted = photometric == WHITE_IS_ZERO and single and (depth >= 12 or kind == FLOAT)
@@ -233,8 +238,11 @@ def _read(data: bytes, offset: int) -> Directory:
             kept = min(values, 1 << 16 if tag == 320 else MOST_VALUES)
             if kind in _FORMS and place + kept * _SIZES[kind] <= len(data) and kept:
                 directory.tags[_TAGS[tag]] = struct.unpack_from(f"{order}{kept}{_FORMS[kind]}", data, place)
-            elif kind == 5:
-                directory.tags[_TAGS[tag]] = (1,)  # it is there
+            elif kind == 5 and place + 8 * kept <= len(data):
+                parts = struct.unpack_from(f"{order}{2 * kept}I", data, place)
+                directory.tags[_TAGS[tag]] = tuple(
+                    top // max(low, 1) for top, low in zip(parts[::2], parts[1::2], strict=True)
+                )
     return directory
 
 
