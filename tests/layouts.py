@@ -177,6 +177,7 @@ def _pillow_tiffs() -> Iterator[Layout]:
     la = Image.merge("LA", (Image.fromarray(grey()), Image.fromarray(alpha())))
     palette = image.quantize(64)
     bilevel = image.convert("1")
+    differences = image.convert("YCbCr")
     deep = Image.fromarray(grey().astype(np.uint16) * 257)
     modes = {
         "1": (bilevel, three(np.asarray(bilevel) * np.uint8(255))), "L": (Image.fromarray(grey()), three(grey())),
@@ -184,7 +185,8 @@ def _pillow_tiffs() -> Iterator[Layout]:
         "RGBA": (rgba, on_white(pictures.photo(), alpha())), "LA": (la, on_white(three(grey()), alpha())),
         "I;16": (deep, three(grey())), "I": (deep.convert("I"), three(grey())),
         "F": (Image.fromarray(grey().astype(np.float32) / 255), three(grey())),
-        "CMYK": (image.convert("CMYK"), pictures.photo()), "YCbCr": (image.convert("YCbCr"), pictures.photo()),
+        "CMYK": (image.convert("CMYK"), pictures.photo()),
+        "YCbCr": (differences, np.asarray(differences.convert("RGB"))),
     }  # fmt: skip
     kinds = (
         None,
@@ -205,7 +207,7 @@ def _pillow_tiffs() -> Iterator[Layout]:
             data = pictures.encode(source, "TIFF", compression=kind)
         except (OSError, ValueError, KeyError, RuntimeError):  # this libtiff hasn't it, or not for this mode
             continue
-        lossy = 5.0 if kind == "jpeg" else 1.0 if mode == "YCbCr" else 0.0
+        lossy = 5.0 if kind == "jpeg" else 2.0 if mode == "YCbCr" and kind else 0.0
         yield Layout(f"Pillow {mode} {kind}", data, means, lossy)
 
 
@@ -342,8 +344,8 @@ def _heics(image: Image.Image, shades: Image.Image, rgba: Image.Image, flat: np.
     for mode, source, means in sources:
         stream = io.BytesIO()
         pillow_heif.from_pillow(source).save(stream, **exact)
-        yield Layout(f"HEIC {mode}", stream.getvalue(), means, 1.0)
+        yield Layout(f"HEIC {mode}", stream.getvalue(), means)
     for mode, samples in (("RGB;16", pictures.photo().astype("<u2") * 257), ("L;16", grey().astype("<u2") * 257)):
         stream = io.BytesIO()
         pillow_heif.encode(mode, (160, 120), samples.tobytes(), stream, **exact)
-        yield Layout(f"HEIC {mode}", stream.getvalue(), pictures.photo() if mode[0] == "R" else three(grey()), 1.0)
+        yield Layout(f"HEIC {mode}", stream.getvalue(), pictures.photo() if mode[0] == "R" else three(grey()))

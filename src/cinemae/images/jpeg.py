@@ -4,10 +4,11 @@ libjpeg makes something up for whatever it can't read, and its warnings don't re
 given, and says how much of that it took. So a scan is handed over in parts, and bytes are put in where a run of coded
 data ends, which a decoder that has all its blocks skips, and one that still lacks some takes for data:
 
-- It holds back part of the filling: it lacked data, and would have made up blocks. Such a file is refused.
-- It takes the last bytes of a run one by one as they come: it had its blocks before, and only skips what is left. (As
-  long as it decodes, it fetches at least 5 bytes at a time, and gives those of an unfinished block back.) Such a file
-  is scored with a note, since some cameras pad their files.
+- As long as it decodes, it fetches at least 5 bytes at a time, and gives those of an unfinished block back; once it has
+  all its blocks, it skips each byte as it comes, up to the next marker.
+- It still decodes in the filling: it lacked data, and would have made up blocks. Such a file is refused.
+- It already skips the last bytes of a run: some of its blocks were lost, or the file is padded, as some cameras do.
+  Such a file is scored with a note.
 
 Pixels of a sound file are the same as without all this. Damage that leaves the number of blocks right can't be told.
 Arithmetic coding is not checked: there, data that end early are right.
@@ -36,7 +37,8 @@ CUT = "the JPEG's picture is not all there"
 MOST_RUNS = 50_000  # looked at; the rest is handed over as it is
 MOST_RUNS_STEPPED = 500  # looked at for data that are left over, too
 STEPS = 9  # bytes handed over one by one at the end of a run
-ONES = b"\xff\x00" * 7  # no code, and just what libjpeg reads ahead at most
+ONE = b"\xff\x00"  # eight bits that are no code
+ONES = ONE * 7  # just what libjpeg reads ahead at most
 OTHERS = (bytes(64), b"\x55" * 64, b"\xaa" * 64)  # whatever a code is, one of these is none of it
 END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
@@ -184,12 +186,13 @@ def _decode(image: JpegImageFile, data: bytes, ends: list[int]) -> tuple[Image.I
         decoder.setimage(pixels.im, extents)
         parts = _Parts(decoder, data)
         for number, end in enumerate(islice(ends, MOST_RUNS)):
-            if number < MOST_RUNS_STEPPED and end - parts.place >= 2 * STEPS:
+            stepped = number < MOST_RUNS_STEPPED
+            if stepped and end - parts.place >= 2 * STEPS:
                 parts.upto(end - STEPS)
                 left_over |= not sum(parts.upto(place) for place in range(end - STEPS + 1, end + 1))
             else:
                 parts.upto(end)
-            if parts.give(ONES):
+            if parts.give(ONES) or (stepped and sum(parts.give(ONE) for _ in range(STEPS))):
                 raise DamagedError("the JPEG's coded data are damaged or cut: blocks are missing")
         parts.upto(len(data))
         if not parts.done:
