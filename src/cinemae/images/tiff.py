@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from cinemae.images.errors import UnsupportedFormatError
+from cinemae.images.errors import CorruptImageError, UnsupportedFormatError
 
 MOST_PAGES = 64  # looked at for the full picture and for raw data
 MOST_DIRECTORIES = 256  # with those below pages
@@ -29,9 +29,11 @@ _SIZES = {1: 1, 3: 2, 4: 4, 5: 8, 13: 4, 16: 8, 18: 8}
 _FORMS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _TAGS = {
     254: "subfile", 255: "old_subfile", 256: "width", 257: "height", 258: "bits", 259: "compression",
-    262: "photometric", 266: "fill_order", 277: "samples", 284: "planar", 320: "palette", 330: "below", 332: "inks",
-    338: "extra", 339: "formats", 530: "subsampling", 532: "reference", DNG_VERSION: "dng",
+    262: "photometric", 266: "fill_order", 273: "strips", 277: "samples", 278: "rows", 284: "planar", 320: "palette",
+    322: "tile_width", 323: "tile_height", 324: "tiles", 330: "below", 332: "inks", 338: "extra", 339: "formats",
+    530: "subsampling", 532: "reference", DNG_VERSION: "dng",
 }  # fmt: skip
+_COUNTED = (273, 324)  # how many, not where
 
 
 @dataclass
@@ -159,6 +161,7 @@ def read_samples(directory: Directory, data: bytes, name: str) -> Samples:
         name: What errors call it.
 
     Raises:
+        CorruptImageError: If strips or tiles don't cover the picture; Pillow would leave the rest black.
         UnsupportedFormatError: If Pillow would misread them, or the file doesn't say what they mean.
     """
     tags = directory.tags
@@ -189,9 +192,24 @@ def read_samples(directory: Directory, data: bytes, name: str) -> Samples:
             raise UnsupportedFormatError(
                 name, f"its samples are not supported ({reason}); save it as 8-bit RGB or grey"
             )
+    _check_parts(directory, name)
     single = directory.get("samples", 1) == 1
     inverted = photometric == WHITE_IS_ZERO and single and (depth >= 12 or kind == FLOAT)
     return Samples(4095 if depth == 12 else None, inverted)
+
+
+def _check_parts(directory: Directory, name: str) -> None:
+    width, height = directory.size
+    planes = directory.get("samples", 1) if directory.get("planar", 1) == 2 else 1
+    if "tiles" in directory.tags:
+        across, down = directory.get("tile_width", 0), directory.get("tile_height", 0)
+        needed = -(-width // across) * -(-height // down) if across and down else 0
+    else:
+        rows = min(directory.get("rows", height), height) or height
+        needed = -(-height // max(rows, 1))
+    there = directory.get("tiles", directory.get("strips", 0))
+    if there < needed * planes:
+        raise CorruptImageError(name, f"{there} strips or tiles where its size needs {needed * planes}")
 
 
 def _pages(data: bytes) -> list[Directory]:
@@ -235,6 +253,9 @@ def _read(data: bytes, offset: int) -> Directory:
             place, total = at + size - inline, values * _SIZES[kind]
             if total > inline:
                 (place,) = struct.unpack_from(order + ("Q" if big else "I"), data, place)
+            if tag in _COUNTED:
+                directory.tags[_TAGS[tag]] = (values,)
+                continue
             kept = min(values, 1 << 16 if tag == 320 else MOST_VALUES)
             if kind in _FORMS and place + kept * _SIZES[kind] <= len(data) and kept:
                 directory.tags[_TAGS[tag]] = struct.unpack_from(f"{order}{kept}{_FORMS[kind]}", data, place)
