@@ -53,6 +53,8 @@ def decode(data: bytes, name: str, pixels: int = PIXELS) -> str:
         return f"defect: {type(error).__name__}: {error}"
     if loaded.pixels.shape != (loaded.facts.height, loaded.facts.width, 3):
         return f"defect: {loaded.pixels.shape} pixels, {loaded.facts.width}x{loaded.facts.height} stated"
+    if loaded.facts.width * loaded.facts.height > pixels:
+        return f"defect: {loaded.facts.width}x{loaded.facts.height} pixels where {pixels} are allowed"
     return "image"
 
 

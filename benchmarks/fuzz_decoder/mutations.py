@@ -23,10 +23,14 @@ WORDS = (
     b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"II+\0\x08\0\0\0", b"\0\1\3\0\1\0\0\0", b"\x11\1\4\0\xff\xff\xff\x7f",
     b"\x12\1\3\0\1\0\0\0", b"BM", b"\x28\0\0\0", b"\1\0\0\0", b"\0\2\xff\xff", b"\0\0\0\0",
     b"ftypavif", b"ftypavis", b"ftypheic", b"meta", b"iloc", b"iinf", b"iprp", b"ispe", b"av1C", b"grid", b"moov",
-    b"stsz", b"mdat",
+    b"stsz", b"mdat", b"pitm\0\0\0\0\0\1", b"pitm\0\0\0\0\0\2", b"iref", b"infe", b"dimg", b"auxl", b"hvcC",
+    b"clap", b"irot", b"colrnclx\0\x09\0\x10\0\x09\x80", b"cICP", b"gAMA", b"cHRM", b"\xfe\0\4\0\1\0\0\0\1\0\0\0",
+    b"\x4a\1\4\0\1\0\0\0",
 )  # fmt: skip
 NUMBERS = (0, 1, 2, 7, 8, 16, 32, 127, 128, 255, 256, 8191, 32767, 32768, 65535, 65536, 1 << 24, (1 << 31) - 1, 1 << 31)
-BLOCKS = re.compile(rb"\xff[\xc0-\xfe]|!\xf9|!\xff|!\xfe|ANMF|VP8.|IDAT|fcTL|fdAT|tEXt|ipma|iloc|moov|trak", re.DOTALL)
+BLOCKS = re.compile(
+    rb"\xff[\xc0-\xfe]|!\xf9|!\xff|!\xfe|ANMF|VP8.|IDAT|fcTL|fdAT|tEXt|ipma|iloc|iref|infe|ispe|moov|trak", re.DOTALL
+)
 
 Mutation = Callable[[random.Random, bytearray, list[bytes]], bytearray]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from importlib.util import find_spec
@@ -68,8 +69,11 @@ def sound_files() -> dict[str, bytes]:
         "tiff-big": _tiff(photo, bigtiff=True),
         "tiff-motorola": _tiff(photo, byteorder=">"),
     }
+    files |= _unusual(photo, image)
     if features.check("avif"):
         files |= {
+            "avif-deep-colours": _recoloured(_encode(image, "AVIF", speed=10), 12, 13),
+            "avif-alpha-animation": _without_times(_animation(alpha, "AVIF", speed=10)),
             "avif": _encode(image, "AVIF", speed=10),
             "avif-meta": _encode(alpha, "AVIF", speed=10, **meta),
             "avif-animation": _without_times(_animation(image, "AVIF", speed=10)),
@@ -82,8 +86,55 @@ def sound_files() -> dict[str, bytes]:
             "heic": _encode(image, "HEIF", quality=80),
             "heic-meta": _encode(alpha, "HEIF", quality=80, **meta),
             "heic-images": _animation(image, "HEIF", quality=80),
+            "heic-second": _animation(image, "HEIF", quality=80, primary_index=1),
+            "heic-grey": _encode(image.convert("L"), "HEIF", quality=80),
+            "heic-wide": _recoloured(_encode(image, "HEIF", quality=80), 9, 13),
+            "heic-deep": _deep_heic(photo),
+            "heic-tiles": _tiled_heic(photo),
         }
     return files
+
+
+def _unusual(photo: NDArray[np.uint8], image: Image.Image) -> dict[str, bytes]:
+    """Files whose meaning is not what their first bytes suggest: previews, keys, packed samples, missing ends."""
+    grey = photo[..., 0]
+    jpeg = _encode(image, "JPEG", quality=90)
+    pages = io.BytesIO()
+    with tifffile.TiffWriter(pages) as writer:
+        writer.write(photo[::4, ::4].copy(), photometric="rgb", subfiletype=1)
+        writer.write(photo, photometric="rgb", subifds=1)
+        writer.write(photo[::2, ::2].copy(), photometric="rgb", subfiletype=1)
+    rows = b"".join(b"\0" + bytes(row[::2] // 16 * 16 + row[1::2] // 16) for row in grey)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 80, 60, 4, 0, 0, 0, 0)), (b"tRNS", b"\0\5"), (b"gAMA", b"\0\0\x80\0")]
+    return {
+        "jpeg-unclosed": jpeg[:-2],
+        "tiff-preview-first": pages.getvalue(),
+        "tiff-white-is-zero": _tiff(grey.astype(np.uint16) * 257, photometric="miniswhite"),
+        "png-grey-4-key": _png([*chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]),
+    }
+
+
+def _recoloured(data: bytes, primaries: int, transfer: int) -> bytes:
+    """State another colour space where a HEIC or AVIF states one."""
+    place = data.index(b"colrnclx") + 8
+    return data[:place] + struct.pack(">HH", primaries, transfer) + data[place + 4 :]
+
+
+def _deep_heic(photo: NDArray[np.uint8]) -> bytes:
+    import pillow_heif
+
+    stream = io.BytesIO()
+    pillow_heif.encode("RGB;16", (80, 60), (photo.astype("<u2") * 257).tobytes(), stream, quality=80)
+    return stream.getvalue()
+
+
+def _tiled_heic(photo: NDArray[np.uint8]) -> bytes:
+    import pillow_heif
+
+    stream = io.BytesIO()
+    large = Image.fromarray(np.tile(photo, (3, 3, 1)))
+    pillow_heif.from_pillow(large).save(stream, quality=60, tile_size=128)
+    return stream.getvalue()
 
 
 def mend_png(data: bytes) -> bytes:
@@ -112,15 +163,15 @@ def _animation(image: Image.Image, kind: str, **options: Any) -> bytes:
 def _without_times(data: bytes) -> bytes:
     """Clear when a film was made: the same file every time."""
     cleared = bytearray(data)
-    for box in (b"mvhd", b"tkhd", b"mdhd"):
-        times = cleared.index(box) + 8  # its name, version and flags
+    for box in re.finditer(rb"mvhd|tkhd|mdhd", data):
+        times = box.start() + 8  # its name, version and flags
         cleared[times : times + 16] = bytes(16)
     return bytes(cleared)
 
 
 def _tiff(samples: NDArray[Any], **options: Any) -> bytes:
     stream = io.BytesIO()
-    tifffile.imwrite(stream, samples, photometric="rgb" if samples.ndim == 3 else "minisblack", **options)
+    tifffile.imwrite(stream, samples, **{"photometric": "rgb" if samples.ndim == 3 else "minisblack", **options})
     return stream.getvalue()
 
 
@@ -134,6 +185,10 @@ def _deep_png(photo: NDArray[np.uint8]) -> bytes:
         (b"IDAT", zlib.compress(rows)),
         (b"IEND", b""),
     ]
+    return _png(chunks)
+
+
+def _png(chunks: list[tuple[bytes, bytes]]) -> bytes:
     body = b"".join(struct.pack(">I", len(part)) + kind + part + bytes(4) for kind, part in chunks)
     return mend_png(PNG_START + body)
 

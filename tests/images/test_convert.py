@@ -215,11 +215,15 @@ def test_transparent_grey_of_a_png_of_8_and_16_bits():
         assert np.array_equal(np.unique(loaded.pixels[:, 20:]), [100])
 
 
-def test_transparent_colour_of_16_bits_is_ignored_and_said():
-    colours = np.full((40, 40, 3), 257, np.uint16)
-    loaded = load_image(pictures.png(colours, pictures.chunk(b"tRNS", (257).to_bytes(2, "big") * 3)))
-    assert np.array_equal(np.unique(loaded.pixels), [1])
-    assert "transparent colour of 16 bits ignored" in loaded.facts.notes
+def test_transparent_colour_of_16_bits_is_told_by_both_bytes():
+    """The first three differ from the key in a low byte only, which 8 bits don't show."""
+    colours = np.zeros((40, 40, 3), np.uint16) + np.array([0x0A01, 0x1402, 0x1E03], np.uint16)
+    for place in range(3):
+        colours[:, 10 * place : 10 * place + 10, place] += 1
+    loaded = load_image(pictures.png(colours, pictures.chunk(b"tRNS", bytes.fromhex("0a0114021e03"))))
+    assert np.array_equal(np.unique(loaded.pixels[:, :30].reshape(-1, 3), axis=0), [[10, 20, 30]])
+    assert loaded.pixels[:, 30:].min() == 255
+    assert loaded.facts.notes == ("16-bit scaled to 8-bit", "alpha flattened on white")
 
 
 def test_one_bit():

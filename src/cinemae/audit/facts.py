@@ -12,8 +12,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from cinemae.audit.jpeg import file_quality, progressive, subsampling
 from cinemae.images.convert import ALPHA_MODES
-from cinemae.images.decode import BITS_PER_SAMPLE
 from cinemae.images.identify import identify
+from cinemae.images.samples import BITS_PER_SAMPLE
 
 Value = float | str
 Group = Literal["file", "history", "pixels"]

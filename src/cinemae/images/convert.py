@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from cinemae.images.errors import UnsupportedModeError
+
 ORIENTATION_TAG = 0x0112
 TURNS = {
     2: (Image.Transpose.FLIP_LEFT_RIGHT, "mirrored"),
@@ -24,10 +26,6 @@ ALPHA_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 PROFILE_MODES = ("RGB", "CMYK", "L")
 STRIP = 256  # rows that Pillow hands over at a time: a whole image would be there three times for a moment
 SAME_COLOUR = 2  # of 255: what rounding makes of sRGB profiles that differ only in how they are written
-
-
-class UnsupportedModeError(ValueError):
-    """Samples that have no agreed meaning as 8-bit colour."""
 
 
 def stated_orientation(image: Image.Image, notes: list[str]) -> int:
@@ -56,7 +54,8 @@ def to_rgb(image: Image.Image, notes: list[str], info: dict[Any, Any]) -> NDArra
     Args:
         image: Any mode.
         notes: Gets a sentence for each conversion that changes what is seen.
-        info: The opened image's ``info``; a transposed copy may have lost it.
+        info: The opened image's ``info``; a transposed copy may have lost it. ``space`` names a profile
+            that stands for something else in the file.
 
     Raises:
         UnsupportedModeError: For samples without a defined white, such as floats beyond 0 to 1.
@@ -68,7 +67,7 @@ def to_rgb(image: Image.Image, notes: list[str], info: dict[Any, Any]) -> NDArra
         image = Image.fromarray(_eight_bit(samples, image.mode, notes))
     else:
         image, alpha = _split_alpha(image, key)
-    image = _to_srgb(image, info.get("icc_profile"), notes)
+    image = _to_srgb(image, info.get("icc_profile"), notes, info.get("space"))
     if alpha is not None and alpha.getextrema() != (255, 255):
         white = Image.new("RGB", image.size, WHITE)
         white.paste(image, mask=alpha)
@@ -91,7 +90,12 @@ def _split_alpha(image: Image.Image, key: object) -> tuple[Image.Image, Image.Im
     if image.mode in ("La", "RGBa"):  # colours stored multiplied by alpha
         image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
     if key is None and image.mode not in ALPHA_MODES:
-        return (image.convert("RGB") if image.mode in ("1", "P") else image), None
+        return (image.convert({"1": "L", "P": "RGB"}[image.mode]) if image.mode in ("1", "P") else image), None
+    if image.mode == "LA":  # kept grey: a profile of greys applies to nothing else
+        return image.getchannel("L"), image.getchannel("A")
+    if key is not None and image.mode in ("1", "L"):
+        grey = image.convert("L")
+        return grey, grey.point([0 if shade == key else 255 for shade in range(256)])
     if key is not None:
         image.info.setdefault("transparency", key)
     rgba = image if image.mode == "RGBA" and key is None else image.convert("RGBA")
@@ -114,9 +118,11 @@ def _eight_bit(samples: NDArray[Any], mode: str, notes: list[str]) -> NDArray[np
     return scaled
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
+def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str], space: str | None) -> Image.Image:
     if image.mode == "CMYK":
         notes.append("CMYK converted to RGB")
+    if space and image.mode == "L":  # such a profile is one of colours
+        image = image.convert("RGB")
     if profile and image.mode in PROFILE_MODES:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -127,7 +133,9 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
             if not _keeps_colours(transform, image.mode):
                 converted = ImageCms.applyTransform(image, transform)
                 if converted is not None:
-                    notes.append(f"ICC profile {described!r} converted to sRGB")
+                    notes.append(
+                        f"{f'colours of {space}' if space else f'ICC profile {described!r}'} converted to sRGB"
+                    )
                     return converted
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
             notes.append(f"ICC profile can't be used, taken as sRGB ({error})")

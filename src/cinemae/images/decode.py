@@ -18,15 +18,25 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from cinemae.images.boxes import is_turned
 from cinemae.images.convert import orient, orientation_note, stated_orientation, to_rgb
 from cinemae.images.errors import PixelLimitError, TooSmallError, UnreadableFileError, UnsupportedFormatError
-from cinemae.images.identify import ALLOWED_FORMATS, IMAGE_SUFFIXES, identify, load_strictly, refusal
+from cinemae.images.identify import (
+    ALLOWED_FORMATS,
+    IMAGE_SUFFIXES,
+    Opened,
+    identify,
+    load_strictly,
+    note_others,
+    open_primary,
+    refusal,
+)
+from cinemae.images.samples import finish, prepare
 from cinemae.images.structure import check_pixels
 
 __all__ = ["ALLOWED_FORMATS", "IMAGE_SUFFIXES", "ImageFacts", "ImageLimits", "LoadedImage", "header_size", "load_image"]
 
 FileSource = str | os.PathLike[str] | bytes | BinaryIO
-BITS_PER_SAMPLE = 258
 Source = FileSource | Image.Image | NDArray[np.uint8]
 
 
@@ -40,7 +50,7 @@ class ImageFacts(BaseModel):
         mode: Pillow's mode as stored, for example ``CMYK``.
         file_bytes: Size of the file in bytes.
         sha256: Hash of the file's bytes; of the pixels if there was no file.
-        frames: Frames in the file; only the first is decoded.
+        frames: Pictures or frames in the file; only the primary one is decoded.
         notes: What was done on the way to RGB.
     """
 
@@ -111,20 +121,21 @@ def load_image(
     if isinstance(source, Image.Image):
         return _from_pil(source, name or getattr(source, "filename", "") or "<image>", limits)
     data, name = _read(source, name, limits.max_bytes)
-    image = identify(data, name)
-    stored, (width, height) = image.mode, image.size
-    check_size(width, height, name, limits)
+    opened = open_primary(data, name)
+    image, stored = opened.image, opened.image.mode
+    check_size(*image.size, name, limits)
     check_pixels(data, name)
-    notes: list[str] = []
     try:
-        frames = int(getattr(image, "n_frames", 1))
-        image.seek(0)  # counting may have walked through the file
-        if frames > 1:
-            notes.append(f"first of {frames} frames")
-        pixels, turned = _decode(image, notes, data, reduce_to)
+        note_others(opened, data, name)
+        width, height = image.size
+        decoded, orientation = _decode(opened, data, reduce_to)
+        if image.format != "JPEG":  # what was decoded counts, and not what was declared; a JPEG may be reduced
+            check_size(*decoded.size, name, limits)
+            width, height = decoded.size
+        pixels = to_rgb(orient(decoded, orientation), opened.notes, decoded.info)
     except Exception as error:  # a decoder meets hostile bytes: whatever it raises is a refusal, with its cause
         raise refusal(error, name) from error
-    if turned:
+    if orientation >= 5:
         width, height = height, width
     facts = ImageFacts(
         width=width,
@@ -133,8 +144,8 @@ def load_image(
         mode=stored,
         file_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        frames=frames,
-        notes=tuple(notes),
+        frames=opened.frames,
+        notes=tuple(opened.notes),
     )
     return LoadedImage(name, pixels, facts)
 
@@ -202,33 +213,23 @@ def _unreadable(error: Exception, name: str) -> UnreadableFileError:
     return UnreadableFileError(name, f"can't be read: {getattr(error, 'strerror', None) or error}")
 
 
-def _decode(image: Image.Image, notes: list[str], data: bytes, reduce_to: int | None) -> tuple[NDArray[np.uint8], bool]:
-    """Decode an opened image; return sRGB pixels and whether width and height changed places."""
+def _decode(opened: Opened, data: bytes, reduce_to: int | None) -> tuple[Image.Image, int]:
+    """Decode an opened file; return its image, as its format means it, and the orientation that is left to apply."""
+    image, notes = opened.image, opened.notes
     if reduce_to is not None and image.format == "JPEG" and min(image.size) > 2 * reduce_to:
         scale = 2 * reduce_to / min(image.size)
         image.draft(None, (round(image.width * scale), round(image.height * scale)))
-    if _deep_colour(data, image):
-        notes.append("16-bit scaled to 8-bit")
-        # The key is still in 16 bits and would match other colours, or none.
-        if image.info.pop("transparency", None) is not None:
-            notes.append("transparent colour of 16 bits ignored")
+    header = prepare(opened, data)
     # Pillow turns a TIFF upright itself while it loads it, and its size is that of the upright image.
     before = stated_orientation(image, notes) if image.format == "TIFF" else 1
-    load_strictly(image)
+    notes += load_strictly(image)
     orientation = 1 if before > 1 else stated_orientation(image, notes)
-    pixels = to_rgb(orient(image, orientation), notes, image.info)
-    # The HEIC plugin does the same as Pillow for TIFF, and leaves word of it.
-    notes += orientation_note(max(before, orientation, image.info.get("original_orientation") or 1))
-    return pixels, orientation >= 5
-
-
-def _deep_colour(data: bytes, image: Image.Image) -> bool:
-    """Tell whether colour samples are 16 bits wide; Pillow reads such as 8 bits without a word."""
-    if image.mode.startswith("I"):
-        return False
-    if image.format == "PNG":
-        return data[24] == 16
-    return image.format == "TIFF" and 16 in tuple(getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, ()))
+    decoded = finish(opened, data, header)
+    # The HEIC plugin does the same as Pillow for TIFF, and leaves word of it; it counts what the file's own boxes say.
+    turned = opened.collection is not None and is_turned(opened.collection)
+    heic = image.info.get("original_orientation") if turned else None
+    notes += orientation_note(max(before, orientation, heic or 1))
+    return decoded, orientation
 
 
 def _from_pil(image: Image.Image, name: str, limits: ImageLimits) -> LoadedImage:

@@ -42,3 +42,11 @@ class TruncatedImageError(ImageError):
 
 class CorruptImageError(ImageError):
     """The data contradict themselves, or are in more parts than any image needs."""
+
+
+class UnsupportedModeError(ValueError):
+    """Samples that have no agreed meaning as 8-bit colour; the caller names the input."""
+
+
+class EndsEarlyError(ValueError):
+    """Data that end before the image does; the caller names the input."""

@@ -4,29 +4,33 @@
 and warnings can't be caught safely in threads. Pillow's global switches (``MAX_IMAGE_PIXELS``,
 ``LOAD_TRUNCATED_IMAGES``) are neither changed nor relied on: other libraries set them on import.
 
-What can't be told: a JPEG that was cut and then closed with an end marker is whole to libjpeg, which
-fills the rest with grey and only warns, where Pillow doesn't hear it.
+Where a file holds several pictures, the one that its format calls primary is opened (docs/formats.md).
 """
 
 from __future__ import annotations
 
 import importlib
 import io
+from dataclasses import dataclass, field
 from functools import cache
 from types import FunctionType
 
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.MpoImagePlugin import MpoImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from cinemae.images.convert import UnsupportedModeError
+from cinemae.images import boxes, film, tiff
 from cinemae.images.errors import (
     CorruptImageError,
+    EndsEarlyError,
     ImageError,
     PixelLimitError,
     TruncatedImageError,
     UnsupportedFormatError,
+    UnsupportedModeError,
 )
+from cinemae.images.jpeg import load_jpeg
 from cinemae.images.structure import check_structure
 
 ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
@@ -35,6 +39,12 @@ IMAGE_SUFFIXES = frozenset(
 ) | {".heic", ".heif"}
 HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"))
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
+PRIMARY = "Baseline MP Primary Image"
+RAW_FILES = (
+    (0, b"IIRO", "ORF"), (0, b"IIRS", "ORF"), (0, b"MMOR", "ORF"), (0, b"IIU\0", "RW2"), (8, b"CR\2", "CR2"),
+    (6, b"HEAPCCDR", "CRW"), (4, b"ftypcrx ", "CR3"), (0, b"FUJIFILMCCD-RAW", "RAF"), (0, b"FOVb", "X3F"),
+    (0, b"\0MRM", "MRW"),
+)  # fmt: skip
 PLUGINS = ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif")
 ENDS_EARLY = (
     "truncated", "unexpected end", "end of file", "not enough", "incomplete", "too short", "read next frame",
@@ -48,7 +58,37 @@ _STRICT_LOAD = FunctionType(
 )
 
 
+@dataclass
+class Opened:
+    """A file whose header was read.
+
+    Attributes:
+        image: The primary picture, not decoded.
+        frames: Pictures or frames in the file.
+        notes: What is to be said of the others, and of what can't be honoured.
+        collection: The items of a HEIC or AVIF.
+        cicp: Colour space of a HEIC or AVIF as code points: primaries, transfer, matrix, range.
+        samples: How the samples of a TIFF are meant.
+    """
+
+    image: Image.Image
+    frames: int = 1
+    notes: list[str] = field(default_factory=list)
+    collection: boxes.Collection | None = None
+    cicp: boxes.Cicp | None = None
+    samples: tiff.Samples | None = None
+
+
 def identify(data: bytes, name: str) -> Image.Image:
+    """Return the primary picture of a file, as :func:`open_primary` finds it.
+
+    Raises:
+        ImageError: As there.
+    """
+    return open_primary(data, name).image
+
+
+def open_primary(data: bytes, name: str) -> Opened:
     """Parse a file's header with the plugins of the allowed formats only; nothing is decoded.
 
     Args:
@@ -60,12 +100,23 @@ def identify(data: bytes, name: str) -> Image.Image:
             can't be those of an image (:func:`cinemae.images.structure.check_structure`).
     """
     register_plugins()
+    for start, magic, kind in RAW_FILES:
+        if data.startswith(magic, start):
+            raise tiff.raw_file(name, kind)
     if _is_short(data):
         raise TruncatedImageError(name, "the file ends too early (before the end that its header states)")
     check_structure(data, name)
     brands = _brands(data)
     if brands & HEIF_BRANDS and not brands & AVIF_BRANDS and "HEIF" not in Image.OPEN:
         raise UnsupportedFormatError(name, "HEIC needs the extra: pip install 'cinemae[heic]'")
+    notes: list[str] = []
+    directory = tiff.choose(data, name, notes) if data[:2] in (b"II", b"MM") else None
+    samples = tiff.read_samples(directory, data, name) if directory else None
+    image = _open(tiff.pointed_at(data, directory) if directory else data, name)
+    return Opened(image, notes=notes, samples=samples)
+
+
+def _open(data: bytes, name: str) -> Image.Image:
     cause: Exception | None = None
     for kind in ALLOWED_FORMATS:
         if kind not in Image.OPEN:
@@ -87,6 +138,64 @@ def identify(data: bytes, name: str) -> Image.Image:
     )
 
 
+def note_others(opened: Opened, data: bytes, name: str) -> None:
+    """Count the pictures of a file, and say what was not taken.
+
+    Args:
+        opened: Gets the count and the notes; its image is left at the primary picture.
+        data: The whole file.
+        name: What errors call it.
+
+    Raises:
+        Exception: Whatever a broken file makes Pillow raise.
+    """
+    if opened.image.format in ("AVIF", "HEIF"):
+        _note_collection(opened, data, name)
+    else:
+        _note_frames(opened, data)
+
+
+def _note_frames(opened: Opened, data: bytes) -> None:
+    """Count the frames or pages, and leave the image at the first."""
+    image, notes = opened.image, opened.notes
+    opened.frames = int(getattr(image, "n_frames", 1))
+    image.seek(0)  # counting may have walked through the file
+    if image.format == "TIFF" and notes:  # not its first page, and the chain was entered there
+        opened.frames = max(opened.frames, tiff.count_pages(data))
+    elif opened.frames > 1:
+        notes.append(f"first of {opened.frames} frames")
+    if isinstance(image, MpoImageFile):
+        entries = [entry["Attribute"]["MPType"] == PRIMARY for entry in (image.mpinfo or {})[0xB002]]
+        if any(entries) and not entries[0]:
+            raise ValueError("its index calls another picture primary than the first, which is what others show")
+    if image.info.get("default_image"):
+        notes.append("it is the still picture of the file; browsers show the animation instead")
+
+
+def _note_collection(opened: Opened, data: bytes, name: str) -> None:
+    """Say which picture of a HEIC or AVIF is the primary one, and check that AVIF's decoder won't scale it."""
+    image, collection = opened.image, boxes.read_collection(data)
+    opened.frames = int(getattr(image, "n_frames", 1))
+    if collection is None:
+        return
+    opened.collection, header = collection, None
+    if image.format == "AVIF":
+        if collection.major == b"avis" and collection.sequence:
+            header = film.check_coded_size(data, image.size, name)
+        else:
+            header = boxes.check_coded_size(collection, name)
+    opened.cicp = boxes.colours(collection, header)
+    shown = collection.shown()
+    if opened.frames > 1 and collection.sequence:
+        opened.notes.append(f"first of {opened.frames} frames")
+    elif len(shown) > 1:
+        place = shown.index(collection.primary) + 1 if collection.primary in shown else "?"
+        opened.notes.append(f"picture {place} of {len(shown)} taken, which the file calls primary")
+        opened.frames = max(opened.frames, len(shown))
+    if collection.sequence and collection.items and opened.frames == 1:
+        opened.notes.append("the file holds a film, too")
+
+
 @cache
 def register_plugins() -> None:
     """Make Pillow know the allowed formats, and no more; HEIF if the extra is installed."""
@@ -99,22 +208,25 @@ def register_plugins() -> None:
     register_heif_opener()
 
 
-def load_strictly(image: Image.Image) -> None:
+def load_strictly(image: Image.Image) -> list[str]:
     """Decode an opened image, or raise; never fill what is missing with grey.
+
+    Returns:
+        What is to be said of a JPEG whose data are damaged or not closed.
 
     Raises:
         Exception: Whatever the decoder raises.
     """
     if image.format == "HEIF" and ImageFile.LOAD_TRUNCATED_IMAGES:
         raise UnsupportedModeError("HEIC can't be checked for truncation while LOAD_TRUNCATED_IMAGES is set")
-    if isinstance(image, JpegImageFile) and image.fp is not None:
-        # Its own reader appends an end marker to a file that has none when the switch is set.
-        vars(image)["load_read"] = image.fp.read
+    if isinstance(image, JpegImageFile) and isinstance(image.fp, io.BytesIO):
+        return load_jpeg(image, image.fp.getvalue())
     by_libtiff = isinstance(image, TiffImageFile) and image.use_load_libtiff
     if type(image).load is _load or (isinstance(image, TiffImageFile) and not by_libtiff):
         _STRICT_LOAD(image)
     else:  # libtiff, WebP and AVIF check for themselves, whatever the switch says
         image.load()
+    return []
 
 
 def refusal(error: Exception, name: str) -> ImageError:
@@ -125,12 +237,14 @@ def refusal(error: Exception, name: str) -> ImageError:
     if isinstance(error, UnsupportedModeError):
         return UnsupportedFormatError(name, text)
     if "unknown pixel mode" in text or "unknown raw mode" in text:  # a sound TIFF of RGB floats, for example
-        return UnsupportedFormatError(name, "samples of this kind are not supported")
+        return UnsupportedFormatError(name, "samples of this kind are not supported; save it as 8-bit RGB or grey")
+    if "exceeds the maximum image size" in text:  # libheif, which looks at the coded size before it decodes
+        return PixelLimitError(name, f"its coded picture is larger than it declares ({text.strip()})")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return PixelLimitError(name, f"more pixels than Pillow allows ({text})")
     if isinstance(error, MemoryError):
         return PixelLimitError(name, "there is not enough memory to decode it")
-    if isinstance(error, EOFError) or any(word in text.lower() for word in ENDS_EARLY):
+    if isinstance(error, EOFError | EndsEarlyError) or any(word in text.lower() for word in ENDS_EARLY):
         return TruncatedImageError(name, f"the file ends too early ({text})")
     return CorruptImageError(name, f"can't be decoded ({text})")
 

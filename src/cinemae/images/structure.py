@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from cinemae.images.errors import CorruptImageError, PixelLimitError, TruncatedImageError
 
@@ -32,8 +33,8 @@ MOST_RUN_BYTES = 6_000_000
 
 _ENTROPY_END = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # not stuffing, not a restart marker, not fill
 _FILL = re.compile(rb"\xff+")
-_SEQUENTIAL, _PROGRESSIVE, _ARITHMETIC = (0xC0, 0xC1), (0xC2,), (0xC9, 0xCA)
-_FRAMES = (*_SEQUENTIAL, *_PROGRESSIVE, *_ARITHMETIC)
+_SEQUENTIAL, _PROGRESSIVE, ARITHMETIC = (0xC0, 0xC1), (0xC2,), (0xC9, 0xCA)
+FRAMES = (*_SEQUENTIAL, *_PROGRESSIVE, *ARITHMETIC)
 _STRIPS = (273, 324)  # offsets of strips, of tiles
 _NAMED = re.compile(rb"[\x21\x2c\x3b]")  # in a GIF: an extension, an image, the end
 
@@ -84,7 +85,7 @@ def _too_many(name: str, what: str, most: int) -> CorruptImageError:
 def _check_jpeg(data: bytes, name: str) -> None:
     """Check what Pillow walks: the segments before the pixels."""
     exif = 0
-    for marker, start, _ in _jpeg_segments(data, name):
+    for marker, start, _ in jpeg_segments(data, name):
         if marker == 0xDA:
             return
         exif += marker == 0xE1 and data.startswith(b"Exif\0\0", start)
@@ -96,9 +97,9 @@ def _check_scans(data: bytes, name: str) -> None:
     """Check what libjpeg walks: the scans of the first image."""
     visits = entropy = kind = 0
     blocks: dict[int, int] = {}
-    for marker, start, end in _jpeg_segments(data, name):
-        if marker in _FRAMES and not kind:
-            kind, blocks = marker, _jpeg_blocks(data, start)
+    for marker, start, end in jpeg_segments(data, name):
+        if marker in FRAMES and not kind:
+            kind, blocks = marker, jpeg_frame(data, start).blocks
         elif marker == 0xDA:
             parts = data[start + 1 : start + 1 + 2 * data[start] : 2]
             visits += sum(blocks.get(part, 0) for part in parts)
@@ -107,15 +108,19 @@ def _check_scans(data: bytes, name: str) -> None:
             found = _ENTROPY_END.search(data, end)
             entropy += (found.start() if found else len(data)) - end
     # Each block has a code of at least one bit for its mean, and if sequential one for the rest.
-    least = 0 if kind in _ARITHMETIC else sum(blocks.values()) * (2 if kind in _SEQUENTIAL else 1) // 8
+    least = 0 if kind in ARITHMETIC else sum(blocks.values()) * (2 if kind in _SEQUENTIAL else 1) // 8
     if kind and entropy < least:
         raise TruncatedImageError(
             name, f"the file ends too early ({entropy:,} bytes of pixels where {least:,} are the least for its size)"
         )
 
 
-def _jpeg_segments(data: bytes, name: str) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, start and end of the segments up to the end of the first image."""
+def jpeg_segments(data: bytes, name: str) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and end of the segments up to the end of the first image.
+
+    Raises:
+        CorruptImageError: If there are more of them, or more between them, than an image needs.
+    """
     place = 2
     for _ in range(MOST_SEGMENTS):
         found = _FILL.search(data, place)  # what lies between segments is skipped, as decoders do
@@ -139,12 +144,41 @@ def _jpeg_segments(data: bytes, name: str) -> Iterator[tuple[int, int, int]]:
     raise _too_many(name, "segments", MOST_SEGMENTS)
 
 
-def _jpeg_blocks(data: bytes, start: int) -> dict[int, int]:
-    """Return the number of 8x8 blocks of each component that a frame header declares."""
+@dataclass(frozen=True)
+class JpegFrame:
+    """A frame header.
+
+    Attributes:
+        parts: Its components: how often each is sampled across and down.
+        blocks: 8x8 blocks of each component.
+        interleaved: Units of a scan with several components.
+    """
+
+    parts: dict[int, tuple[int, int]]
+    blocks: dict[int, int]
+    interleaved: int
+
+    def units(self, parts: list[int]) -> int:
+        """Return how many units a scan of these components has, after which restart markers may stand."""
+        return self.interleaved if len(parts) > 1 else self.blocks[parts[0]]
+
+
+def jpeg_frame(data: bytes, start: int) -> JpegFrame:
+    """Read a frame header.
+
+    Raises:
+        IndexError: If the data end inside it.
+        struct.error: If they end before it.
+    """
     height, width, count = struct.unpack_from(">HHB", data, start + 1)
-    parts = [(data[at], data[at + 1] >> 4, data[at + 1] & 15) for at in range(start + 6, start + 6 + 3 * count, 3)]
-    across, down = (max((part[axis] for part in parts), default=1) or 1 for axis in (1, 2))
-    return {part: _up(_up(width * wide, across), 8) * _up(_up(height * tall, down), 8) for part, wide, tall in parts}
+    at = range(start + 6, start + 6 + 3 * count, 3)
+    parts = {data[place]: (data[place + 1] >> 4, data[place + 1] & 15) for place in at}
+    across, down = (max((part[axis] for part in parts.values()), default=1) or 1 for axis in (0, 1))
+    blocks = {
+        part: _up(_up(width * wide, across), 8) * _up(_up(height * tall, down), 8)
+        for part, (wide, tall) in parts.items()
+    }
+    return JpegFrame(parts, blocks, _up(width, 8 * across) * _up(height, 8 * down))
 
 
 def _up(amount: int, unit: int) -> int:
