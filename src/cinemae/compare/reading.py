@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,24 @@ from cinemae.compare.errors import CompareError
 from cinemae.compare.settings import first_problem
 
 
+SHIPPED = "configs"
+"""Folder of the package with the configurations that it ships; in a checkout they lie at its root."""
+
+
+def find_config(file: Path) -> Path:
+    """Return a configuration's file: the one that is there, or the shipped one of the same name.
+
+    Args:
+        file: As it was given, for example ``configs/bench.yaml`` or ``bench.yaml``.
+    """
+    if file.exists() or file.parent not in (Path(), Path(SHIPPED)):
+        return file
+    shipped = Path(str(files("cinemae"))) / SHIPPED / file.name
+    return shipped if shipped.is_file() else file
+
+
 def load_config(file: Path, overrides: Mapping[str, Any] | None = None) -> CompareConfig:
-    """Read a configuration.
+    """Read a configuration; a shipped one is found by its name (:func:`find_config`).
 
     Args:
         file: A YAML (.yaml, .yml) or JSON (.json) file: a configuration, or the ``run.json`` of a comparison,
@@ -26,7 +43,7 @@ def load_config(file: Path, overrides: Mapping[str, Any] | None = None) -> Compa
         CompareError: If it is not a configuration; the message names the file and the setting.
         OSError: If it can't be read.
     """
-    document = read_document(file)
+    document = read_document(find_config(file))
     if "config" in document and "code" in document:  # a run's record
         document = document["config"]
     for path, value in (overrides or {}).items():
