@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def copy_tree(target: Path, names: Iterable[str] | None = None) -> Path:
-    """Copy what of the checkout a build may look at; None copies all that git would, by its ignore patterns' folders."""
+    """Copy parts of the checkout; None copies all but what tools leave there."""
     left_out = shutil.ignore_patterns(
         "__pycache__", ".git", ".venv*", ".*_cache", ".hypothesis", "dist", ".cinemae-cache"
     )

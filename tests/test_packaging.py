@@ -30,7 +30,7 @@ IMPORTS = {
     "parquet": "cinemae.scan.run, cinemae.scan.summary, cinemae.scan.sources.cells",
     "scan": "ray.data, fsspec, cinemae.scan.ray, cinemae.scan.storage.http",
     "serve": "cinemae.serve.app, cinemae.serve.run, cinemae.serve.openapi",
-    "train": "cinemae.fusion.recipe, cinemae.evaluation, cinemae.compare.run, cinemae.pretrain.train, cinemae.audit.run",
+    "train": "cinemae.fusion.recipe, cinemae.evaluation, cinemae.compare.run, cinemae.pretrain.train",
     "export": "cinemae.export, onnxscript, onnxruntime",
     "report": "cinemae.report.build, cinemae.report.draw",
     "bench": "skimage, transformers, cinemae.fusion.recipe",
@@ -145,7 +145,9 @@ def test_make_installs_what_is_built_and_again_when_the_sources_change() -> None
 
 def assert_scores(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stderr
-    verdicts = [Verdict.model_validate_json(line) for line in done.stdout.splitlines()]
+    *lines, last = done.stdout.splitlines()
+    assert json.loads(last) == {"left_out": {"count": 1, "kinds": {".md": 1}}}
+    verdicts = [Verdict.model_validate_json(line) for line in lines]
     assert len(verdicts) == len(SAMPLES)
     assert all(verdict.probability is not None for verdict in verdicts)
 

@@ -19,9 +19,15 @@ from cinemae.verdict import Verdict, guarantee
 from processes import start
 from toys import FIT, pink
 
+LEFT_OUT = {"count": 3, "kinds": {".txt": 1, "hidden": 1, "hidden folder": 1}}
+
 
 def verdicts(text: str) -> list[Verdict]:
-    return [Verdict.model_validate_json(line) for line in text.splitlines()]
+    """The verdicts of JSON lines; a last line may count what is no input."""
+    lines = text.splitlines()
+    if lines and lines[-1].startswith('{"left_out"'):
+        lines.pop()
+    return [Verdict.model_validate_json(line) for line in lines]
 
 
 def scores(found: list[Verdict]) -> list[Verdict]:
@@ -30,7 +36,10 @@ def scores(found: list[Verdict]) -> list[Verdict]:
 
 def test_folder_as_json_equals_the_api(cinemae, album, head_folder):
     done = cinemae("detect", album, "--model", head_folder, "--json", "--batch-size", 3)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    kinds = "left out as no images: 3 (1 .txt, 1 hidden, 1 hidden folder)"
+    assert done.stderr == f"cinemae: 3 inputs, 0 of them refused; {kinds}\n"
+    assert json.loads(done.stdout.splitlines()[-1]) == {"left_out": LEFT_OUT}
     found = verdicts(done.stdout)
     assert [Path(verdict.path).name for verdict in found] == ["a.JPG", "b.png", "c.webp"]
     detector = Detector.load(head_folder)

@@ -38,7 +38,8 @@ def scanned(cinemae: Any, album: Path, head_folder: Path, tmp_path_factory: pyte
     done = cinemae("scan", album, "--out", out, "--model", head_folder, *SETTINGS, "--maps", "--seed", 3)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    last = f"cinemae: 3 inputs, 0 of them refused; the table is {out}/parts"
+    left_out = "left out as no images: 3 (1 .txt, 1 hidden, 1 hidden folder)"
+    last = f"cinemae: 3 inputs, 0 of them refused; {left_out}; the table is {out}/parts"
     assert done.stderr.splitlines()[-1] == last
     return out
 
@@ -67,7 +68,9 @@ def test_summary_as_text_and_as_json(cinemae, scanned):
     done = cinemae("scan", "summary", scanned)
     assert (done.returncode, done.stderr) == (0, "")
     assert "inputs     3 of 3 done, in 1 of 1 parts" in done.stdout
+    assert "left out as no images: 3 (1 .txt, 1 hidden, 1 hidden folder)" in done.stdout.splitlines()
     found = json.loads(cinemae("scan", "summary", scanned, "--json").stdout)
+    assert found["left_out"] == {"count": 3, "kinds": {".txt": 1, "hidden": 1, "hidden folder": 1}}
     assert (found["rows"], sum(found["verdicts"].values()), sum(found["histogram"])) == (3, 3, 3)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -108,16 +109,41 @@ def test_what_hangs_is_timed_out_and_the_others_go_on(quick, detector, good, tmp
     assert took > 6
 
 
-def test_what_can_t_be_read_in_time_is_said_so(quick, detector, good, tmp_path, monkeypatch):
-    """A pipe that nobody writes to: opening it never ends."""
-    monkeypatch.setattr("cinemae.scan.isolate.READ_LIMIT", -31.0)  # with 16 times 2 seconds for those before it: 1 s
-    os.mkfifo(tmp_path / "pipe.jpg")
-    with scorer_of(quick, timeout=2.0) as scorer:
-        rows = rows_of(scorer, [tmp_path / "pipe.jpg", *good[:3]])
-    assert {name: still(rows[name]) for name in (path.name for path in good[:3])} == expected(detector, good[:3])
-    row = rows["pipe.jpg"]
+def test_what_can_t_be_read_in_time_is_said_so_and_nothing_else_is_blamed(quick, detector, good, tmp_path):
+    """A server that takes the request and never answers, with images in the decoder meanwhile."""
+    slow = [poison(tmp_path / f"{n}.jpg", good[n], "slow") for n in range(12)]
+    with socket.create_server(("127.0.0.1", 0)) as silent, scorer_of(quick, timeout=2.0) as scorer:
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}/drip.jpg"
+        work = [
+            ("drip.jpg", Item(id="drip.jpg", kind="file", place=place)),
+            *((path.name, item(path)) for path in slow),
+        ]
+        rows = dict(scorer.score(work))
+    assert len(rows) == len(work)
+    row = rows.pop("drip.jpg")
     assert (row["error_type"], row["attempts"]) == ("TimeoutError", 2)
-    assert row["error_message"] == "pipe.jpg: not read in -31 s, in two tries"
+    assert row["error_message"] == "drip.jpg: not read in 2 s, in two tries"
+    assert {name: still(row) for name, row in rows.items()} == expected(detector, slow)
+    assert {row["attempts"] for row in rows.values()} == {1}
+
+
+def test_what_is_no_file_is_refused_at_once(quick, detector, good, tmp_path):
+    """A pipe that nobody writes to, and a device without an end: neither is opened."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "nowhere.jpg").symlink_to(tmp_path / "gone")
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    names = ("pipe.jpg", "zero.jpg", "nowhere.jpg", "loop.jpg")
+    with scorer_of(quick) as scorer:
+        work = [(name, Item(id=name, kind="file", place=str(tmp_path / name))) for name in names]
+        rows = dict(scorer.score([*work, (good[0].name, item(good[0]))]))
+    assert still(rows[good[0].name]) == expected(detector, good[:1])[good[0].name]
+    assert {rows[name]["attempts"] for name in names} == {1}
+    said = {name: rows[name]["error_message"] for name in names}
+    assert said["pipe.jpg"] == "pipe.jpg: a named pipe, not a file"
+    assert said["zero.jpg"] == "zero.jpg: a device, not a file"
+    assert said["nowhere.jpg"] == "nowhere.jpg: a link that leads nowhere"
+    assert "symbolic links" in said["loop.jpg"]
 
 
 def test_what_fails_once_is_scored_in_its_second_try(quick, detector, good, tmp_path):

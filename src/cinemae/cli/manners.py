@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TextIO
 
 import typer
@@ -100,6 +101,21 @@ def only_licence_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+def make_folder(place: Path, option: str) -> None:
+    """Make a folder for output, before anything else is done.
+
+    Raises:
+        typer.BadParameter: If it is a file, or can't be made.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise typer.BadParameter(f"{place} is there and is no folder", param_hint=option) from error
+    except OSError as error:
+        where = error.filename or place
+        raise typer.BadParameter(f"{where} can't be made ({error.strerror or error})", param_hint=option) from error
 
 
 def require_device(name: str | None) -> str:

@@ -14,7 +14,6 @@ from cinemae.compare.config import CompareConfig
 from cinemae.compare.errors import CompareError
 from cinemae.compare.settings import first_problem
 
-
 SHIPPED = "configs"
 """Folder of the package with the configurations that it ships; in a checkout they lie at its root."""
 

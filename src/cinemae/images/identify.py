@@ -31,8 +31,8 @@ from cinemae.images.structure import check_structure
 
 ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif")
-) | {".heic", ".heif"}
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".webp", ".gif")
+) | {".bmp", ".dib", ".tif", ".tiff", ".btf", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"}
 HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"))
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
 PLUGINS = ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif")
