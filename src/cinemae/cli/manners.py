@@ -70,11 +70,12 @@ def mendable() -> tuple[type[Exception], ...]:
     from cinemae.images import ImageError
     from cinemae.mae.errors import CheckpointError
     from cinemae.mae.select import DeviceError
+    from cinemae.plainfiles import EncodingError
     from cinemae.report.errors import ReportError
     from cinemae.scores import ScoresError
 
     ours = (CheckpointError, CompareError, DeviceError, HeadError, ImageError, ManifestError, ReportError, ScoresError)
-    return *ours, SpecMismatchError, OSError
+    return *ours, SpecMismatchError, EncodingError, OSError
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cinemae.compare.config import CompareConfig
 from cinemae.compare.errors import CompareError
 from cinemae.compare.settings import first_problem
+from cinemae.plainfiles import EncodingError, read_text
 
 SHIPPED = "configs"
 """Folder of the package with the configurations that it ships; in a checkout they lie at its root."""
@@ -66,7 +67,10 @@ def read_document(file: Path) -> dict[str, Any]:
         CompareError: If it can't be parsed, or is something else.
         OSError: If it can't be read.
     """
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = read_text(file)
+    except EncodingError as error:
+        raise CompareError(str(error)) from error
     suffix = file.suffix.lower()
     if suffix == ".json":
         document = _json(file, text)

@@ -21,8 +21,8 @@ class Setup(BaseModel):
         source: The source with what is needed to reach it.
         seed: Seed of the masks.
         maps: Whether likelihood maps are wanted.
-        timeout: Seconds that reading one input may take, and again that decoding and scoring it may. The sender ends a process that takes
-            longer; should the sender be gone, the process ends itself after twice that.
+        timeout: Seconds that reading one input may take, and again that decoding and scoring it may. The sender ends
+            a process that takes longer; should the sender be gone, the process ends itself after twice that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain, islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from cinemae.images import IMAGE_SUFFIXES
 from cinemae.leftout import OUR_MAP, kind_of
@@ -200,6 +201,9 @@ def _list_items(context: Context, storage: Storage, address: Address) -> Iterato
         if line.problem is not None:
             yield problem(line_name, storage.uri, line.problem)
             continue
+        if wrong := _no_text(line.text, storage):
+            yield problem(line_name, storage.uri, wrong)
+            continue
         try:
             reference = resolve(line.text, address)
             target = context.access.address(reference.address)
@@ -210,6 +214,13 @@ def _list_items(context: Context, storage: Storage, address: Address) -> Iterato
             continue
         for item in items:
             yield item if via is None else item.model_copy(update={"via": via})
+
+
+def _no_text(text: str, storage: Storage) -> str | None:
+    """Return what is wrong with a line that is no UTF-8; the name of a local file may be any bytes."""
+    if printable(text) == text or os.path.lexists(Path(storage.place()).parent / text):
+        return None
+    return "not UTF-8, and no file has these bytes as its name; save the list as UTF-8"
 
 
 def _line_items(context: Context, name: str, target: Address) -> Iterator[Item]:
