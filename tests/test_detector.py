@@ -478,7 +478,7 @@ def test_programs_that_start_together_share_a_cache(head_folder, files, verdicts
     command = [sys.executable, "-c", code, str(head_folder), str(files[0])]
     surroundings = environment(CINEMAE_CACHE=str(tmp_path / "cache"))
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings) for _ in range(4)]
-    said = [Verdict.model_validate_json(process.communicate(timeout=120)[0]) for process in started]
+    said = [Verdict.model_validate_json(process.communicate(timeout=600)[0]) for process in started]
     assert [*map(numbers, said)] == [numbers(verdicts[0])] * 4
     kept = [path.suffix for path in (tmp_path / "cache").iterdir()]
     assert set(kept) == {".blob"}

@@ -29,6 +29,7 @@ class Commands(TyperGroup):
         """
         if not sys.stderr.isatty():
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries; why it failed in the end is our error
         try:
             with only_licence_warnings():
                 return super().invoke(ctx)
@@ -40,7 +41,7 @@ class Commands(TyperGroup):
         except Exception as error:
             if not isinstance(error, mendable()):
                 raise
-            typer.echo(f"cinemae: {error}", err=True)
+            typer.echo(f"cinemae: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from error
 
 
@@ -139,9 +140,11 @@ def require_packages(extra: str, *packages: str) -> None:
     Raises:
         typer.Exit: With status 2 and a line that says what to install, if one is not.
     """
-    missing = [package for package in packages if find_spec(package) is None]
+    from cinemae.extras import install_hint, package_name
+
+    missing = [package_name(package) for package in packages if find_spec(package) is None]
     if missing:
-        typer.echo(f"cinemae: needs {', '.join(missing)}, not installed: pip install 'cinemae[{extra}]'", err=True)
+        typer.echo(f"cinemae: needs {', '.join(missing)}, not installed: {install_hint(extra)}", err=True)
         raise typer.Exit(2)
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cinemae.compare.config import CompareConfig
 from cinemae.compare.errors import CompareError
 from cinemae.compare.settings import first_problem
+from cinemae.extras import install_hint
 from cinemae.plainfiles import EncodingError, read_text
 
 SHIPPED = "configs"
@@ -101,7 +102,7 @@ def _yaml(file: Path, text: str) -> Any:
     try:
         import yaml  # type: ignore[import-untyped]
     except ImportError as error:
-        raise CompareError(f"{file}: YAML needs pyyaml: pip install 'cinemae[train]'") from error
+        raise CompareError(f"{file}: YAML needs pyyaml: {install_hint('train')}") from error
 
     try:
         root = yaml.compose(text, yaml.SafeLoader)

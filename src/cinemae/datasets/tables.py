@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from cinemae.datasets.images import SPLITS, LabelledImage, ManifestError, Split, source_of
 from cinemae.datasets.labels import Labels
 from cinemae.datasets.listing import Listing
+from cinemae.extras import install_hint
 from cinemae.naming import forward
 from cinemae.plainfiles import EncodingError, read_text
 from cinemae.scan.items import Item
@@ -26,7 +27,6 @@ MEMBER_COLUMNS = ("name", "offset", "size", "row", "column")
 
 TEXT = {".tsv": "\t", ".csv": ","}
 PARQUET = (".parquet", ".pq")
-_NO_PYARROW = "Parquet manifests need pyarrow: pip install 'cinemae[parquet]'"
 
 
 class Row(NamedTuple):
@@ -260,7 +260,7 @@ def _parquet(file: Path) -> Any:
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise ImportError(f"{file}: {_NO_PYARROW}") from error
+        raise ImportError(f"{file}: Parquet manifests need pyarrow: {install_hint('parquet')}") from error
     try:
         return parquet.ParquetFile(file)
     except FileNotFoundError:

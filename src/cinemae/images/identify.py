@@ -19,6 +19,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from cinemae.extras import install_hint
 from cinemae.images.convert import UnsupportedModeError
 from cinemae.images.errors import (
     CorruptImageError,
@@ -65,7 +66,7 @@ def identify(data: bytes, name: str) -> Image.Image:
     check_structure(data, name)
     brands = _brands(data)
     if brands & HEIF_BRANDS and not brands & AVIF_BRANDS and "HEIF" not in Image.OPEN:
-        raise UnsupportedFormatError(name, "HEIC needs the extra: pip install 'cinemae[heic]'")
+        raise UnsupportedFormatError(name, f"HEIC needs the extra: {install_hint('heic')}")
     cause: Exception | None = None
     for kind in ALLOWED_FORMATS:
         if kind not in Image.OPEN:
