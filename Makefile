@@ -52,6 +52,8 @@ types: $(TEST)/installed
 
 # The page is tested in a real Chromium: the one that is there, or one that the script gets (and says so before).
 $(TEST)/browser: $(TEST)/installed scripts/browser.sh
+	@echo "make test: the page is tested in a Chromium. If none is found, one is installed now: on Debian, as root, its"
+	@echo "package (some 300 MB with what it needs), elsewhere Playwright's. To use yours instead: CINEMAE_BROWSER=PATH"
 	sh scripts/browser.sh $(TEST)/bin/python > $@.new
 	@mv $@.new $@
 

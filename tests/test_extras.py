@@ -47,6 +47,20 @@ def test_what_came_by_its_name_is_installed_by_its_name(origin):
     assert extras.install_hint("serve") == "pip install 'cinemae[serve]'"
 
 
+def test_extras_with_torch_say_their_size_and_how_to_get_less():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    def brings_torch(extra: str) -> bool:
+        inner = [name for text in project[extra] for name in Requirement(text).extras if text.startswith("cinemae[")]
+        return any(Requirement(text).name == "torch" for text in project[extra]) or any(map(brings_torch, inner))
+
+    assert {extra for extra in project if brings_torch(extra)} - {"dev"} == set(extras.WITH_TORCH)
+    assert "CUDA" in extras.install_hint("train")
+    (pinned,) = [line for line in (ROOT / "constraints-cpu.txt").read_text().splitlines() if not line.startswith("#")]
+    assert pinned in extras.LARGE
+    assert pinned == next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line) + "+cpu"
+
+
 def test_libraries_are_named_as_they_are_installed(monkeypatch, capsys):
     monkeypatch.setattr("cinemae.cli.manners.find_spec", lambda name: None)
     with pytest.raises(Exception, match="2"):

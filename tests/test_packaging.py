@@ -105,7 +105,16 @@ def test_the_source_archive_has_what_make_test_needs(artefacts: Path) -> None:
             for path in (ROOT / folder).rglob("*")
             if path.is_file() and "__pycache__" not in path.parts
         }
-    here |= {"Makefile", "constraints.txt", "README.md", "Dockerfile", "compose.yaml", ".dockerignore", ".ci/run"}
+    here |= {
+        "Makefile",
+        "constraints.txt",
+        "constraints-cpu.txt",
+        "README.md",
+        "Dockerfile",
+        "compose.yaml",
+        ".dockerignore",
+        ".ci/run",
+    }
     assert here - names == set()
 
 

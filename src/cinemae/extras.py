@@ -23,9 +23,22 @@ def package_name(module: str) -> str:
     return PACKAGES.get(module.partition(".")[0], module.partition(".")[0])
 
 
+WITH_TORCH = ("train", "export", "report", "bench", "all")
+LARGE = (
+    " (about 1.2 GB; on Linux some 4 GB more for CUDA, unless you add --extra-index-url"
+    " https://download.pytorch.org/whl/cpu and the constraint torch==2.13.0+cpu)"
+)
+
+
 def install_hint(extra: str) -> str:
-    """Return the command that installs an extra: by the published name, or from the checkout that this is from."""
-    return f"pip install 'cinemae[{extra}]'" if is_published() else f"pip install '.[{extra}]' in cinemae's checkout"
+    """Return the command that installs an extra: by the published name, or from the checkout that this is from.
+
+    What brings torch is said to be large, before anybody waits for it.
+    """
+    large = LARGE if extra in WITH_TORCH else ""
+    if is_published():
+        return f"pip install 'cinemae[{extra}]'{large}"
+    return f"pip install '.[{extra}]' in cinemae's checkout{large}"
 
 
 @cache
