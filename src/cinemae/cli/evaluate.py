@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinemae.cli.manners import given_command, require_packages
+from cinemae.cli.manners import given_command, make_folder, require_packages
 from cinemae.cli.options import Device, Label, Layout, LayoutName, Precision, PrecisionName, ProtocolName, Protocols
 from cinemae.cli.progress import progress_bar
 from cinemae.cli.reading import reading_aloud, stated_labels
@@ -71,6 +71,8 @@ def evaluate(
     from cinemae.provenance import Run
     from cinemae.scores import SCORES_FILE, ImageScore, write_scores
 
+    if out is not None:
+        make_folder(out, "--out")  # now, not after hours of measuring
     with reading_aloud():
         images = read_images(data, root=root, split="val", layout=layout.value, labels=stated_labels(label))
     if limit is not None:
@@ -105,7 +107,6 @@ def evaluate(
     for line in evaluation.refused:
         typer.echo(f"refused: {line}", err=True)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         (out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
         text = f"{evaluation.to_markdown()}\n\n## Details\n\n{evaluation.details_markdown()}"
         (out / "evaluation.md").write_text(text, encoding="utf-8")
