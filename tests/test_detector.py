@@ -347,7 +347,7 @@ def test_missing_weights_are_errors_and_never_random_ones(unshipped, head, head_
 def test_a_model_that_cannot_be_found_is_named(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(HeadError, match=r"nobody/nothing: neither a folder nor a hub repository"):
+    with pytest.raises(HeadError, match=r"^nobody/nothing: no such folder, .* the hub can't be reached"):
         Detector.load("nobody/nothing")
     with pytest.raises(HeadError, match=r"no/such/folder: neither"):
         Detector.load("no/such/folder")

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from cinemae.plainfiles import open_plain, read_plain
+
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 Weights = Mapping[str, NDArray[Any]]
@@ -52,7 +54,8 @@ def load_folder(
         if not (place / name).exists():
             raise error(f"{place}: not {what}: {name} is missing")
     try:
-        read = config.model_validate_json((place / CONFIG_FILE).read_bytes())
+        read = config.model_validate_json(read_plain(place / CONFIG_FILE))
+        open_plain(place / WEIGHTS_FILE).close()  # a pipe would be waited for
         return read, load_file(place / WEIGHTS_FILE)
     except ValidationError as reason:
         raise error(f"{place / CONFIG_FILE}: not {what}: {reason}") from reason

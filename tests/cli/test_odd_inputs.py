@@ -275,3 +275,21 @@ def test_settings_of_other_encodings(cinemae, tmp_path):
     assert "not UTF-8" in " ".join(done.stderr.replace("│", " ").split())
     (tmp_path / "c.yaml").write_bytes("methods: {shipped: {kind: saved}}\n".encode("utf-16"))
     assert cinemae("compare", tmp_path / "c.yaml", "--dry-run").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["set.csv", "set.tsv", "set.parquet", "set.tar"])
+def test_a_manifest_that_is_a_pipe_is_refused(cinemae, tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    done = cinemae("data", "check", name, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = (line for line in done.stderr.splitlines() if "read as" not in line)
+    assert line.startswith(f"cinemae: {name}: ")
+    assert "a named pipe, not a file" in line
+
+
+def test_a_model_of_pipes_is_refused(cinemae, tmp_path):
+    for name in ("config.json", "model.safetensors"):
+        os.mkfifo(tmp_path / name)
+    done = cinemae("detect", "x.png", "--model", tmp_path)
+    assert done.returncode == 2
+    assert "a named pipe, not a file" in done.stderr

@@ -41,8 +41,16 @@ class Commands(TyperGroup):
         except Exception as error:
             if not isinstance(error, mendable()):
                 raise
-            typer.echo(f"cinemae: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"cinemae: {one_line(error)}", err=True)
             raise typer.Exit(2) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message in one line; the system's own as ``PLACE: reason``, without its number."""
+    if type(error).__str__ is OSError.__str__ and isinstance(error, OSError) and error.filename and error.strerror:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
+        return f"{name}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 class CommandsWithDefault(TyperGroup):

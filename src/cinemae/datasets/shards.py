@@ -12,7 +12,7 @@ from cinemae.datasets.images import SPLITS, LabelledImage, ManifestError, source
 from cinemae.datasets.labels import Labels
 from cinemae.datasets.listing import Listing
 from cinemae.datasets.tables import FACTS, generator_in, split_in_name
-from cinemae.plainfiles import open_plain
+from cinemae.plainfiles import decode_text, open_plain
 from cinemae.scan.items import Item
 
 SIDECARS = (".cls", ".json")
@@ -111,8 +111,8 @@ def _sidecars(file: Path) -> dict[str, dict[str, str]]:
 def _facts(text: bytes, suffix: str, place: str) -> dict[str, str]:
     try:
         if suffix == ".cls":
-            return {"label": text.decode("utf-8").strip()}
-        record: Any = json.loads(text)
+            return {"label": decode_text(text, place).strip()}
+        record: Any = json.loads(decode_text(text, place))
     except ValueError as error:  # UnicodeDecodeError too
         raise ManifestError(f"{place}: can't be read ({error})") from error
     if not isinstance(record, dict):

@@ -14,7 +14,7 @@ from cinemae.datasets.labels import Labels
 from cinemae.datasets.listing import Listing
 from cinemae.extras import install_hint
 from cinemae.naming import forward
-from cinemae.plainfiles import EncodingError, read_text
+from cinemae.plainfiles import EncodingError, open_plain, read_text
 from cinemae.scan.items import Item
 
 PATH_COLUMNS = ("out", "path", "file_name")
@@ -262,6 +262,7 @@ def _parquet(file: Path) -> Any:
     except ImportError as error:
         raise ImportError(f"{file}: Parquet manifests need pyarrow: {install_hint('parquet')}") from error
     try:
+        open_plain(file).close()  # pyarrow would wait for a pipe
         return parquet.ParquetFile(file)
     except FileNotFoundError:
         raise

@@ -128,7 +128,7 @@ def rank(alpha: float, count: int, name: str) -> int:
         raise AlphaError(
             f"alpha {alpha:g} needs {needed} {name} images to calibrate on, there are {count}:"
             f" the smallest possible is {_rounded_up(least)}; give more images"
-            + (f", or a larger error rate (--alpha {_rounded_up(least)})" if count else "")
+            + (f", or --alpha {_rounded_up(least)}" if count else "")
         )
     return k
 
