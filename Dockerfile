@@ -4,6 +4,7 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+COPY configs ./configs
 RUN python -m venv /opt/cinemae \
     && /opt/cinemae/bin/python -m pip install --no-cache-dir '.[serve,heic]'
 

@@ -7,6 +7,12 @@ TEST := .venv-test
 BENCH := .venv-bench
 PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 
+# What is installed is the wheel that pip builds from the tree, as a user gets it, and never the tree itself: a module
+# that the build leaves out is missed here. So it is installed anew whenever one of these changes (folders, too: a file
+# that was removed).
+SOURCES := pyproject.toml constraints.txt README.md LICENSE .gitignore \
+	$(shell find src configs -name __pycache__ -prune -o \( -type f -o -type d \) ! -name '*.pyc' -print)
+
 .PHONY: help demo test lint types unit bench bench-scan bench-serve fuzz build clean
 
 help:
@@ -17,19 +23,19 @@ help:
 	@echo "make build  build the wheel and the source archive into dist/"
 	@echo "make clean  remove what the other targets made"
 
-$(DEMO)/installed: pyproject.toml constraints.txt
+$(DEMO)/installed: $(SOURCES)
 	$(PYTHON) -m venv $(DEMO)
-	$(DEMO)/bin/python -m pip install $(PIP_FLAGS) -e .
+	$(DEMO)/bin/python -m pip install $(PIP_FLAGS) .
 	@touch $@
 
-$(BENCH)/installed: pyproject.toml constraints.txt
+$(BENCH)/installed: $(SOURCES)
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install $(PIP_FLAGS) -e '.[bench]'
+	$(BENCH)/bin/python -m pip install $(PIP_FLAGS) '.[bench]'
 	@touch $@
 
-$(TEST)/installed: pyproject.toml constraints.txt
+$(TEST)/installed: $(SOURCES)
 	$(PYTHON) -m venv $(TEST)
-	$(TEST)/bin/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+	$(TEST)/bin/python -m pip install $(PIP_FLAGS) '.[dev]'
 	@touch $@
 
 demo: $(DEMO)/installed
@@ -44,8 +50,10 @@ lint: $(TEST)/installed
 types: $(TEST)/installed
 	$(TEST)/bin/mypy
 
-# The page is tested in a real Chromium: the one that is there, or one that the script gets.
+# The page is tested in a real Chromium: the one that is there, or one that the script gets (and says so before).
 $(TEST)/browser: $(TEST)/installed scripts/browser.sh
+	@echo "make test: the page is tested in a Chromium. If none is found, one is installed now: on Debian, as root, its"
+	@echo "package (some 300 MB with what it needs), elsewhere Playwright's. To use yours instead: CINEMAE_BROWSER=PATH"
 	sh scripts/browser.sh $(TEST)/bin/python > $@.new
 	@mv $@.new $@
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Does without Docker what the Dockerfile says: installs the package into a new virtual environment, and runs the
 # image's own commands as its user, without any capability, on a read-only file system with a tmpfs at /tmp.
-# Run it as root on Linux, with a Python that every user may run:
+# Run it as root on Linux. A Python that stands where only root may look (below /root, say) is shown to the image's
+# user in the mount namespace that everything runs in:
 #
 #   deploy/check.sh [PYTHON]
 set -eu
@@ -11,10 +12,12 @@ place=$(mktemp -d /var/tmp/cinemae-check.XXXXXX)
 server=
 trap 'test -z "$server" || kill "$server" 2>/dev/null || true; rm -rf "$place"' EXIT
 
-# As in the image: only what .dockerignore lets through is built from.
 chmod 755 "$place"
+user=$(sed -n 's/^USER \([0-9]*\):.*/\1/p' Dockerfile)
+
+# As in the image: only what .dockerignore lets through is built from.
 mkdir "$place/src"
-cp -r pyproject.toml README.md LICENSE src "$place/src"
+cp -r pyproject.toml README.md LICENSE src configs "$place/src"
 "$python" - "$place" "$python" > "$place/build" <<'PYTHON'
 import re, sys
 lines = open("Dockerfile").read().replace("\\\n", " ").splitlines()
@@ -29,8 +32,26 @@ chmod -R a+rX "$place/cinemae"
 cat > "$place/run" <<'RUN'
 #!/bin/sh
 set -eu
-venv=$1 user=$2
-shift 2
+venv=$1 user=$2 python=$3
+shift 3
+as_user() { setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; }
+# The topmost folder on the way to it that the user may not enter is covered by an empty one that holds this Python only.
+closed=
+rest=${python#/}
+while [ -n "$rest" ]; do
+    closed=$closed/${rest%%/*}
+    as_user test -x "$closed" || break
+    case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+done
+if [ -n "$rest" ] && [ "$closed" != "$python" ]; then
+    mkdir "$venv/../python"
+    mount --bind "$python" "$venv/../python"
+    mount -t tmpfs -o size=1m,mode=755 tmpfs "$closed"
+    mkdir -p "$python"
+    mount --bind "$venv/../python" "$python"
+    mount -o remount,ro "$closed"
+fi
+as_user "$venv/bin/python" -c '' || { echo "user $user can't run the Python in $python"; exit 3; }
 mount -t tmpfs -o size=256m,mode=1777,nosuid,nodev,noexec tmpfs /tmp
 mount -o remount,bind,ro /
 exec setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
@@ -43,9 +64,9 @@ said() {
     "$python" -c 'import json, re, sys
 print("\n".join(json.loads(re.search(sys.argv[1] + r" (\[.*\])", open("Dockerfile").read()).group(1))))' "$1"
 }
-user=$(sed -n 's/^USER \([0-9]*\):.*/\1/p' Dockerfile)
 set -- $(said '\nENTRYPOINT') $(said '\nCMD')
-unshare --mount sh "$place/run" "$place/cinemae" "$user" "$@" > "$place/log" 2>&1 &
+base=$("$python" -c 'import sys; print(sys.base_prefix)')
+unshare --mount sh "$place/run" "$place/cinemae" "$user" "$base" "$@" > "$place/log" 2>&1 &
 server=$!
 health=$(said ' CMD' | tail -1)
 tries=0

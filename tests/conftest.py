@@ -32,6 +32,7 @@ LONG = (
     "fusion/test_fit.py",
     "cli/test_export.py",
     "test_readme.py",
+    "test_packaging.py",
     "scan/test_run.py",
     "cli/test_pretrain.py",
     "cli/test_scan.py",

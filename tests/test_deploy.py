@@ -71,7 +71,7 @@ def test_what_the_image_copies_is_there_and_let_through() -> None:
 def test_everything_that_the_build_needs_is_copied() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     copied = {source for text in said("COPY") if "--from" not in text for source in text.split()[:-1]}
-    assert {project["readme"], *project["license-files"], "pyproject.toml", "src"} == copied
+    assert {project["readme"], *project["license-files"], "pyproject.toml", "src", "configs"} == copied
 
 
 def test_the_extras_exist() -> None:

@@ -346,7 +346,7 @@ def test_missing_weights_are_errors_and_never_random_ones(unshipped, head, head_
 def test_a_model_that_cannot_be_found_is_named(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(HeadError, match=r"nobody/nothing: neither a folder nor a hub repository"):
+    with pytest.raises(HeadError, match=r"^nobody/nothing: no such folder, .* the hub can't be reached"):
         Detector.load("nobody/nothing")
     with pytest.raises(HeadError, match=r"no/such/folder: neither"):
         Detector.load("no/such/folder")
@@ -476,7 +476,7 @@ def test_programs_that_start_together_share_a_cache(head_folder, files, verdicts
     command = [sys.executable, "-c", code, str(head_folder), str(files[0])]
     surroundings = environment(CINEMAE_CACHE=str(tmp_path / "cache"))
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings) for _ in range(4)]
-    said = [Verdict.model_validate_json(process.communicate(timeout=120)[0]) for process in started]
+    said = [Verdict.model_validate_json(process.communicate(timeout=600)[0]) for process in started]
     assert [*map(numbers, said)] == [numbers(verdicts[0])] * 4
     kept = [path.suffix for path in (tmp_path / "cache").iterdir()]
     assert set(kept) == {".blob"}

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from cinemae.plainfiles import open_plain, read_plain
+
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 Weights = Mapping[str, NDArray[Any]]
@@ -61,7 +63,7 @@ def load_folder(
         if not (place / name).exists():
             raise error(f"{place}: not {what}: {name} is missing")
     try:
-        read = config.model_validate_json((place / CONFIG_FILE).read_bytes())
+        read = config.model_validate_json(read_plain(place / CONFIG_FILE))
     except ValidationError as reason:
         raise error(f"{place / CONFIG_FILE}: not {what}: {reason}") from reason
     except OSError as reason:
@@ -83,6 +85,7 @@ def load_weights(file: Path, what: str, error: type[ValueError]) -> dict[str, ND
     if not file.exists():
         raise error(f"{file.parent}: not {what}: {file.name} is missing")
     try:
+        open_plain(file).close()  # a pipe would be waited for
         return load_file(file)
     except SafetensorError as reason:
         raise error(f"{file}: damaged: {reason}") from reason

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 
+from cinemae.extras import install_hint
 from cinemae.features.extractor import Backbone, FeatureExtractor
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.head import HeadError
@@ -15,6 +17,7 @@ from cinemae.weights import shipped
 
 SHIPPED_HEADS = {"cinemae": "head", "cinemae/sd1": "head-sd1"}
 """Folders of the heads that the package ships, by name."""
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 
 
 def build_extractor(
@@ -56,12 +59,19 @@ def find_head(model: str | PathLike[str] | None) -> Path:
         return shipped(SHIPPED_HEADS[str(model or "cinemae")])
     if Path(model).is_dir():
         return Path(model)
+    if not HUB_ID.fullmatch(str(model)):
+        raise HeadError(f"{model}: no such folder, and no name on the hub, which would be OWNER/NAME")
     if find_spec("huggingface_hub") is None:
-        raise HeadError(f"{model}: no such folder, and the hub needs huggingface_hub: pip install 'cinemae[hub]'")
+        raise HeadError(f"{model}: no such folder, and the hub needs huggingface-hub: {install_hint('hub')}")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(str(model), allow_patterns=["config.json", "model.safetensors"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise HeadError(f"{model}: neither a folder nor a hub repository that can be reached: {error}") from error
+    except LocalEntryNotFoundError as error:
+        raise HeadError(
+            f"{model}: no such folder, not in the local cache, and the hub can't be reached; give a local folder"
+        ) from error
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise HeadError(f"{model}: neither a folder nor a hub repository that can be reached: {reason}") from error

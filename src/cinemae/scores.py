@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cinemae.alignment import Protocol
-from cinemae.naming import printable
+from cinemae.naming import guarded, printable, unguarded
+from cinemae.plainfiles import EncodingError, read_text
 
 SCORES_FILE = "scores.csv"
 """What ``cinemae evaluate --out`` calls the file."""
@@ -52,7 +54,7 @@ COLUMNS = tuple(ImageScore.model_fields)
 
 
 def write_scores(file: Path, scores: Iterable[ImageScore]) -> None:
-    """Write scores as CSV; probabilities keep all their digits.
+    """Write scores as CSV; probabilities keep all their digits, and no name is one that a spreadsheet would run.
 
     Raises:
         OSError: If the file can't be written.
@@ -62,7 +64,7 @@ def write_scores(file: Path, scores: Iterable[ImageScore]) -> None:
         rows.writerow(COLUMNS)
         for score in scores:
             values = [getattr(score, column) for column in COLUMNS]
-            rows.writerow([printable(value) if isinstance(value, str) else repr(value) for value in values])
+            rows.writerow([guarded(printable(value)) if isinstance(value, str) else repr(value) for value in values])
 
 
 def read_image_scores(file: Path) -> list[ImageScore]:
@@ -72,7 +74,11 @@ def read_image_scores(file: Path) -> list[ImageScore]:
         ScoresError: If a column is missing or unknown, or a value is none of what it may be.
         OSError: If the file can't be read.
     """
-    with file.open(encoding="utf-8-sig", newline="") as stream:
+    try:
+        text = read_text(file)
+    except EncodingError as error:
+        raise ScoresError(str(error)) from error
+    with io.StringIO(text, newline="") as stream:
         reader = csv.DictReader(stream)
         if set(reader.fieldnames or ()) != set(COLUMNS):
             given = ", ".join(reader.fieldnames or ()) or "none"
@@ -80,9 +86,14 @@ def read_image_scores(file: Path) -> list[ImageScore]:
         found = []
         for row in reader:
             try:
-                found.append(ImageScore.model_validate(row))
+                found.append(ImageScore.model_validate(_plain(row)))
             except ValidationError as error:
                 first = error.errors()[0]
                 column = ".".join(map(str, first["loc"])) or "row"
                 raise ScoresError(f"{file}, line {reader.line_num}: {column}: {first['msg']}") from error
     return found
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the guards off a row's texts; what is no text, where values are missing or too many, stays."""
+    return {name: unguarded(value) if isinstance(value, str) else value for name, value in row.items()}

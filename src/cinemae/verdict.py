@@ -25,7 +25,7 @@ class ErrorInfo(BaseModel):
 
 
 class Verdict(BaseModel):
-    """What cinemae says of one input; either a verdict or an error, never neither.
+    """What cinemae says of one input: a verdict or an error, never neither.
 
     Attributes:
         path: The input as it was named by the caller.
@@ -53,7 +53,8 @@ class Verdict(BaseModel):
         precision: Type of the MAEs' arithmetic, as the runtime reports it; None if nothing was computed.
         seed: Seed of the masks.
         seconds: Time for decoding and scoring.
-        error: The refusal, or None.
+        error: The refusal, or None. An image that was scored and whose map can't be written has an error (``MapError``)
+            beside its numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

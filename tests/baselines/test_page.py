@@ -28,7 +28,7 @@ def test_the_example_runs(tmp_path):
     write_set(tmp_path / "DATA", {"train": 10})
     (tmp_path / "example.py").write_text(block("python"))
     done = subprocess.run(
-        [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=120
+        [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"\d\.\d", done.stdout)) == 20

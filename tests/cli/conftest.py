@@ -25,7 +25,7 @@ def cinemae() -> Run:
 
     def run(*arguments: object, stdin: bytes | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cinemae", *map(str, arguments)]
-        settings = {"env": environment(), "timeout": 120} | options
+        settings = {"env": environment(), "timeout": 600} | options
         done = subprocess.run(command, input=stdin, capture_output=True, **settings)
         return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -105,6 +105,18 @@ def test_a_dry_run_prints_the_methods_and_does_nothing(settings, tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_looks_whether_the_data_are_there(settings, toy_set, tmp_path):
+    assert run(settings, "--dry-run", "--train", toy_set, "--test", toy_set).exit_code == 0
+    (tmp_path / "hollow").mkdir()
+    result = run(settings, "--dry-run", "--train", tmp_path / "nowhere", "--test", tmp_path / "hollow")
+    assert result.exit_code == 2
+    assert f"data.train.path: {tmp_path / 'nowhere'}: no such file or folder" in result.stderr
+    assert f"data.test.path: {tmp_path / 'hollow'}: the folder is empty" in result.stderr
+    assert result.stdout.startswith("fused: head")
+    photos = ("--photos", tmp_path / "gone.tsv")
+    assert run(settings, "--dry-run", "--train", toy_set, "--test", toy_set, *photos).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -88,7 +88,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "m.parquet").write_bytes(b"")
     result = run(tmp_path / "m.parquet")
     assert result.exit_code == 2
-    assert "pip install 'cinemae[parquet]'" in result.stderr
+    assert "pip install '.[parquet]'" in result.stderr
 
 
 def test_absent_sets_and_bare_commands(tmp_path: Path) -> None:

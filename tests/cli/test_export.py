@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from cinemae.cli.app import app
 from cinemae.detector import Detector
 from cinemae.export import inputs_of, open_exported, write
+from cinemae.extras import install_hint
 from cinemae.features.spec import FeatureSpec
 from cinemae.fusion.fit import fit_head
 from cinemae.images import load_image
@@ -87,7 +88,7 @@ def test_says_in_one_line_what_to_install(fine_head, tmp_path, monkeypatch):
     monkeypatch.setattr("cinemae.cli.manners.find_spec", lambda name: None if name == "onnxscript" else find_spec(name))
     result = run("--out", tmp_path / "out", "--model", fine_head)
     assert result.exit_code == 2
-    assert result.stderr == "cinemae: needs onnxscript, not installed: pip install 'cinemae[export]'\n"
+    assert result.stderr == f"cinemae: needs onnxscript, not installed: {install_hint('export')}\n"
     assert not (tmp_path / "out").exists()
 
 

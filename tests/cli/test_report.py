@@ -77,4 +77,4 @@ def test_what_is_not_installed_is_named(evaluated, monkeypatch):
     monkeypatch.setattr(manners, "find_spec", lambda name: None)
     result = run("report", evaluated)
     assert result.exit_code == 2
-    assert "needs jinja2, matplotlib, not installed: pip install 'cinemae[report]'" in result.stderr
+    assert "needs jinja2, matplotlib, not installed: pip install '.[report]'" in result.stderr

@@ -103,7 +103,7 @@ def test_what_is_wrong_in_a_shard_is_named(tmp_path: Path, members: Mapping[str,
 
 def test_compressed_and_cut_shards_are_refused(tmp_path: Path) -> None:
     pack(tmp_path / "a" / "0.tar", {"a.png": PNG, "a.cls": "ai"}, "w:gz")
-    with pytest.raises(ManifestError, match=r"0\.tar: a broken or compressed tar"):
+    with pytest.raises(ManifestError, match=r"0\.tar: is compressed \(gzip\)"):
         read_images(tmp_path / "a")
     whole = pack(tmp_path / "b" / "0.tar", {"a.cls": "ai", "a.png": PNG}).read_bytes()
     (tmp_path / "b" / "0.tar").write_bytes(whole[: 512 * 3 + 100])

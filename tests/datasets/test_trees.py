@@ -40,6 +40,8 @@ def test_files_are_sorted_by_kind_and_what_is_left_is_named(tmp_path: Path) -> N
         "empty/": "no image in this folder",
         "none/": "no image in this folder",
         "linked/": "a link to a folder is not followed",
+        "hidden folder: 1": "no images by their names",
+        ".txt: 2": "no images by their names",
     }
 
 

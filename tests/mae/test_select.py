@@ -97,7 +97,7 @@ def test_cuda_without_a_gpu_is_refused_with_a_reason(device: str) -> None:
 
 def test_cuda_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(select, "find_spec", lambda name: None)
-    with pytest.raises(DeviceError, match=r"cuda:1 needs torch.*pip install 'cinemae\[train\]'"):
+    with pytest.raises(DeviceError, match=r"cuda:1 needs torch.*pip install '\.\[train\]'"):
         resolve_device("cuda:1")
 
 

@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault == "late":
             time.sleep(self.faults.pause)
-        upstream = http.client.HTTPConnection(self.target, timeout=30)
+        upstream = http.client.HTTPConnection(self.target, timeout=600)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _OF_ONE_HOP}
             upstream.request(self.command, self.path, body or None, headers)
@@ -228,7 +228,7 @@ def faulty(s3: S3Server, s3_keys: None) -> Iterator[FaultyS3]:
 
 def _wait(process: subprocess.Popen[bytes], endpoint: str) -> None:
     host, _, port = endpoint.partition(":")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while True:
         try:
             socket.create_connection((host, int(port)), 1).close()

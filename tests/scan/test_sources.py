@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import tarfile
+import zipfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -501,3 +503,58 @@ def test_files_stay_bounded_over_thousands_of_reads(tmp_path: Path) -> None:
     assert number == 1_999
     assert highest <= before + 6
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 4
+
+
+def test_joined_cut_and_mislabelled_shards(tmp_path: Path) -> None:
+    """Each member is listed, or a row says that something is missing."""
+
+    def tar(*names: str) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name in names:
+                member = tarfile.TarInfo(name)
+                member.size = 1000
+                archive.addfile(member, io.BytesIO(name.encode() * 1000))
+        return out.getvalue()
+
+    one, two = tar("a.jpg", "notes.txt"), tar("b.jpg", "c.jpg")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.jpg", b"x")
+    wanted = {
+        "joined.tar": (one + two, ["a.jpg", "b.jpg", "c.jpg"], None),
+        "padded.tar": (one + bytes(512 * 7) + two, ["a.jpg", "b.jpg", "c.jpg"], None),
+        "thrice.tar": (one + two + tar("d.jpg"), ["a.jpg", "b.jpg", "c.jpg", "d.jpg"], None),
+        "followed.tar": (one + b"no archive at all" * 99, ["a.jpg"], "not listed"),
+        "cut-data.tar": (two[:1200], ["b.jpg"], "not listed"),
+        "cut-header.tar": (two[: 512 + 1024 + 100], ["b.jpg"], "not listed"),
+        "cut-end.tar": (two[: 2 * (512 + 1024)], ["b.jpg", "c.jpg"], "end mark"),
+        "cut-second.tar": (one + two[:1200], ["a.jpg", "b.jpg"], "not listed"),
+        "zip.tar": (packed.getvalue(), [], "zip"),
+        "gz.tar": (gzip.compress(one), [], "gzip"),
+        "empty.tar": (b"", [], "empty"),
+    }
+    for name, (data, members, reason) in wanted.items():
+        (tmp_path / name).write_bytes(data)
+        left_out: Counter[str] = Counter()
+        found = list(list_items(str(tmp_path / name), left_out=left_out))
+        assert [item.id for item in found if item.reason is None] == [f"{name}/{member}" for member in members], name
+        reasons = [item.reason for item in found if item.reason is not None]
+        assert bool(reasons) == (reason is not None), (name, reasons)
+        assert all(reason in said for said in reasons), (name, reasons)
+        assert left_out == ({".txt": 1} if "a.jpg" in members else {})
+        for item in found:
+            if item.reason is None and not name.startswith("cut"):
+                assert read_item(item) == item.id.rpartition("/")[2].encode() * 1000 or len(read_item(item)) == 1000
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-8"])
+def test_a_list_is_read_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    names = ["a.png", "ä/ĊਊĊ.png", "b\u0a0a.png", "x" * 3000 + ".png", "deep\\c.png"]
+    text = "\ufeff" + "# a list\n\n" + "\r\n".join(names) + "\n" + "y" * (1 << 16) + "\nlast.png"
+    (tmp_path / "list.txt").write_bytes(text.encode(encoding))
+    found = list(list_items(f"@{tmp_path}/list.txt"))
+    wanted = [*names[:-1], "deep/c.png"]
+    assert [item.id for item in found[:5]] == wanted
+    assert "longer than" in str(found[5].reason)
+    assert [item.id for item in found[6:]] == ["last.png"]

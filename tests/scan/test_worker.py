@@ -37,7 +37,7 @@ def talk(setup: Setup, items: list[Item], command: tuple[str, ...] = WORKER) -> 
         while said[0].ready and sum(reply.done is not None for reply in said) < len(items):
             said.append(Reply.model_validate_json(worker.stdout.readline()))
         worker.stdin.close()
-        assert worker.wait(timeout=30) == 0
+        assert worker.wait(timeout=600) == 0
         assert worker.stdout.read() == b""
     return said
 
@@ -150,7 +150,7 @@ def test_the_budget_bounds_what_is_held_and_lets_a_giant_in_alone():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=600)
     assert len(seen) == 30
     assert max(held for held in seen if held != 500) <= 100
     assert seen.count(500) == 6
@@ -163,7 +163,7 @@ def test_nothing_is_imported_from_the_working_folder(quick, tmp_path):
     (tmp_path / "cinemae").mkdir()
     setup = setup_of(quick).model_dump_json().encode() + b"\n"
     done = subprocess.run(
-        WORKER, input=setup, capture_output=True, cwd=tmp_path, timeout=60, env=environment() | absolute_path()
+        WORKER, input=setup, capture_output=True, cwd=tmp_path, timeout=600, env=environment() | absolute_path()
     )
     assert done.returncode == 0, done.stderr
     assert Reply.model_validate_json(done.stdout).ready

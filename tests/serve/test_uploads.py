@@ -190,3 +190,20 @@ async def test_no_upload_touches_a_disk(serving, form, monkeypatch):
         watching = False
     assert [answer.status_code for answer in answers] == [200, 200]
     assert written == []
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ("filename*=UTF-8''%E5%9B%BE%20a.png", "图 a.png"),
+        ("filename=\"plain.png\"; filename*=UTF-8''caf%C3%A9.png", "café.png"),
+        ("filename*=utf-8'fr'caf%C3%A9.png; filename=\"plain.png\"", "café.png"),
+        ("filename*=ISO-8859-1''caf%E9.png", "café.png"),
+        ("filename=\"a; filename*=UTF-8''b.png\"", "a; filename*=UTF-8''b.png"),
+        ("filename=\"plain.png\"; filename*=KOI8-R''%C1.png", "plain.png"),
+    ],
+)
+async def test_names_in_the_extended_form(disposition: str, name: str) -> None:
+    body = f'--edge\r\nContent-Disposition: form-data; name="file"; {disposition}\r\n\r\nx\r\n--edge--\r\n'.encode()
+    (upload,) = await read(FORM, [body])
+    assert upload.name == name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from typing import get_args
 
 from cinemae.alignment import Protocol
 from cinemae.datasets import LabelledImage, ManifestError
-from cinemae.naming import printable
+from cinemae.naming import printable, unguarded
+from cinemae.plainfiles import EncodingError, read_text
 
 NAMES = ("name", "path")
 """Columns that may hold the image's name."""
@@ -75,7 +77,11 @@ def read_scores(file: Path, *, head: str | None = None) -> Scores:
     """
     by_protocol: dict[Protocol, dict[str, float]] = {}
     empty, heads = 0, dict[str, None]()
-    with file.open(encoding="utf-8-sig", newline="") as stream:
+    try:
+        text = read_text(file)
+    except EncodingError as error:
+        raise ManifestError(str(error)) from error
+    with io.StringIO(text, newline="") as stream:
         reader = csv.DictReader(stream)
         columns = reader.fieldnames or ()
         name_column, score_column = (_column(columns, wanted, file) for wanted in (NAMES, SCORES))
@@ -92,7 +98,7 @@ def read_scores(file: Path, *, head: str | None = None) -> Scores:
                 continue
             scores = by_protocol.setdefault(_protocol(row.get("protocol"), place), {})
             number = _number(text, place)
-            if scores.setdefault(row[name_column], number) != number:  # a set may list an image twice
+            if scores.setdefault(unguarded(row[name_column]), number) != number:  # a set may list an image twice
                 raise ManifestError(f"{place}: a second score of {row[name_column]!r}")
     if head is not None and head not in heads:
         raise ManifestError(f"{file}: no scores of the head {head!r}; there are {', '.join(map(repr, heads))}")

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def compare(
-    config: Annotated[Path, typer.Argument(help="YAML or JSON file, or the run.json of a comparison to repeat.")],
+    config: Annotated[
+        Path,
+        typer.Argument(
+            help="YAML or JSON file, a shipped one (bench.yaml), or the run.json of a comparison to repeat."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for all results; what it holds already is not run again.")
     ] = None,
@@ -43,7 +48,9 @@ def compare(
     precision: PrecisionSetting = None,
     device: Device = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the methods, and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the methods, look whether the data are there, and do nothing.")
+    ] = False,
 ) -> None:
     """Train and measure heads, their ablations, saved heads and baselines side by side.
 
@@ -76,7 +83,11 @@ def compare(
         raise typer.BadParameter(str(error), param_hint="CONFIG") from error
     if dry_run:
         _show(settings)
-        return
+        from cinemae.compare.sets import missing_places
+
+        for missing in (found := missing_places(settings)):
+            typer.echo(f"cinemae: {missing}", err=True)
+        raise typer.Exit(2 if found else 0)
     if out is None:
         raise typer.BadParameter("is needed, unless --dry-run is given", param_hint="--out")
     from cinemae.compare.run import MARKDOWN_FILE, Workshop, run_comparison

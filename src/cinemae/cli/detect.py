@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cinemae.cli.manners import INTERRUPTED, require_device
+from cinemae.cli.manners import INTERRUPTED, make_folder, require_device
 from cinemae.cli.options import (
     Accurate,
     Alpha,
@@ -29,7 +29,8 @@ from cinemae.cli.options import (
 if TYPE_CHECKING:
     from cinemae.cli.inputs import Input
     from cinemae.cli.output import Writer
-    from cinemae.detector import Detector
+    from cinemae.detector import Detector, Scored
+    from cinemae.verdict import Verdict
 
 
 def detect(
@@ -63,17 +64,19 @@ def detect(
 ) -> None:
     """Say of each image whether an AI generator made it: ai, real or inconclusive.
 
-    Exit status: 0 all inputs were scored, 1 some were refused, 2 usage.
+    Exit status: 0 all inputs were scored, 1 some were refused or their maps can't be written, 2 usage.
     """
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
     check_decision(threshold, alpha)
     from cinemae.cli.inputs import expand
     from cinemae.cli.output import make_writer
+    from cinemae.leftout import LeftOut, sentence
 
-    inputs = expand(paths, allow_url=allow_url)
+    left_out = LeftOut()
+    inputs = expand(paths, allow_url=allow_url, left_out=left_out)
     if maps is not None:
-        maps.mkdir(parents=True, exist_ok=True)
+        make_folder(maps, "--map")
     require_device(device)
     from cinemae.detector import ACCURATE_ROUNDS, Detector
     from cinemae.images import ImageLimits
@@ -103,6 +106,9 @@ def detect(
         typer.echo(f"cinemae: {guarantee(decision.alpha)}", err=True)
     writer = make_writer("json" if as_json else "csv" if as_csv else "table")
     refused = score_inputs(detector, inputs, writer, maps=maps, seed=seed, batch_size=batch_size)
+    if found := left_out.counts():
+        writer.finish(found)
+        typer.echo(f"cinemae: {len(inputs):,} inputs, {refused:,} of them refused; {sentence(found)}", err=True)
     raise typer.Exit(1 if refused else 0)
 
 
@@ -120,17 +126,30 @@ def score_inputs(
     try:
         with tracker(writer, len(inputs)) as track:
             for scored in track(detector.score_many(open_inputs(inputs), seed=seed, batch_size=batch_size)):
+                verdict = scored.verdict
                 if maps is not None and scored.image is not None:
-                    from cinemae.maps import write_maps
-
-                    write_maps(scored, maps, resize=detector.extractor.spec.scales["semantic"].resize)
-                writer.write(scored.verdict)
+                    verdict = with_map(scored, maps, detector.extractor.spec.scales["semantic"].resize)
+                writer.write(verdict)
                 done += 1
-                refused += scored.verdict.error is not None
+                refused += verdict.error is not None
     except KeyboardInterrupt:
         typer.echo(f"interrupted after {done} of {len(inputs)} inputs", err=True)
         raise typer.Exit(INTERRUPTED) from None
     return refused
+
+
+def with_map(scored: Scored, folder: Path, resize: int) -> Verdict:
+    """Write an image's maps; returns its verdict, with an error beside its numbers if they can't be written."""
+    from cinemae.maps import write_maps
+    from cinemae.verdict import ErrorInfo
+
+    try:
+        write_maps(scored, folder, resize=resize)
+    except (OSError, ValueError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        message = f"{scored.verdict.path}: its map can't be written into {folder} ({reason})"
+        return scored.verdict.model_copy(update={"error": ErrorInfo(type="MapError", message=message)})
+    return scored.verdict
 
 
 @contextmanager

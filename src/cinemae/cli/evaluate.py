@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinemae.cli.manners import given_command, require_packages
+from cinemae.cli.manners import given_command, make_folder, require_packages
 from cinemae.cli.options import Device, Label, Layout, LayoutName, Precision, PrecisionName, ProtocolName, Protocols
 from cinemae.cli.progress import progress_bar
 from cinemae.cli.reading import reading_aloud, stated_labels
@@ -73,6 +72,8 @@ def evaluate(
     from cinemae.provenance import Run
     from cinemae.scores import SCORES_FILE, ImageScore, write_scores
 
+    if out is not None:
+        make_folder(out, "--out")  # now, not after hours of measuring
     with reading_aloud():
         images = read_images(data, root=root, split="val", layout=layout.value, labels=stated_labels(label))
     if limit is not None:
@@ -91,7 +92,7 @@ def evaluate(
             tiers=chosen,
             corruptions=further,
             tier_protocol=tier_protocol.value,
-            families=json.loads(families.read_text()) if families else {"all": names},
+            families={"all": names} if families is None else read_families(families),
             precision=precision.value,
             device=device,
             seed=seed,
@@ -107,11 +108,30 @@ def evaluate(
     for line in evaluation.refused:
         typer.echo(f"refused: {line}", err=True)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n")
+        (out / "evaluation.json").write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
         text = f"{evaluation.to_markdown()}\n\n## Details\n\n{evaluation.details_markdown()}"
-        (out / "evaluation.md").write_text(text)
+        (out / "evaluation.md").write_text(text, encoding="utf-8")
         write_scores(out / SCORES_FILE, scores)
+
+
+def read_families(file: Path) -> dict[str, list[str]]:
+    """Read which generators belong together.
+
+    Raises:
+        typer.BadParameter: If the file is not a JSON object of lists of names.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from cinemae.plainfiles import EncodingError, read_text
+
+    try:
+        return TypeAdapter(dict[str, list[str]]).validate_json(read_text(file))
+    except EncodingError as error:
+        raise typer.BadParameter(str(error), param_hint="--families") from error
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        wrong = f"{file}: not a JSON object of lists of names ({reason})"
+        raise typer.BadParameter(wrong, param_hint="--families") from error
 
 
 def _corruptions(tiers: str, corruptions: list[str]) -> tuple[list[Tier], list[Corruption]]:

@@ -21,7 +21,10 @@ from typing import Literal
 
 from cinemae.cli.download import DownloadError, download
 from cinemae.images import IMAGE_SUFFIXES, ImageLimits
+from cinemae.leftout import HIDDEN_FOLDER, LINKED_FOLDER, OUR_MAP, LeftOut
+from cinemae.maps.marks import is_map
 from cinemae.naming import printable
+from cinemae.plainfiles import read_plain
 
 STDIN = "-"
 _MOST = ImageLimits().max_bytes + 1  # enough for the decoder to see that it is too much
@@ -67,14 +70,20 @@ class RefusedInput(NamedBytes):
         raise OSError(self.reason)
 
 
-def expand(arguments: Iterable[str], *, allow_url: bool = False) -> list[Input]:
+def expand(arguments: Iterable[str], *, allow_url: bool = False, left_out: LeftOut | None = None) -> list[Input]:
     """List the inputs behind the arguments, in their order.
 
-    A folder gives the image files below it (by suffix, sorted, hidden ones and linked folders
-    left out), a pattern what it matches, ``-`` standard input. A path that exists is never taken
-    for a pattern. A file that several arguments lead to is listed once, unless it is named
+    A folder gives the image files below it (by suffix, sorted; hidden ones, linked folders and maps that
+    cinemae drew are left out), a pattern what it matches, ``-`` standard input. A path that exists is
+    never taken for a pattern. A file that several arguments lead to is listed once, unless it is named
     outright more than once.
+
+    Args:
+        arguments: As given on the command line.
+        allow_url: Whether URLs are inputs.
+        left_out: Counts what folders hold beside images.
     """
+    skipped = LeftOut() if left_out is None else left_out
     listed: Counter[str] = Counter()
     named: Counter[str] = Counter()
     out: list[Input] = []
@@ -92,9 +101,9 @@ def expand(arguments: Iterable[str], *, allow_url: bool = False) -> list[Input]:
         elif _URL.match(argument):
             out.append(_url(argument, allow_url))
         elif _is_folder(argument):
-            found(_walk(argument) or [Input(argument, "refused", "no image file in this folder")])
+            found(_walk(argument, skipped) or [Input(argument, "refused", "no image file in this folder")])
         elif not os.path.lexists(argument) and glob.has_magic(argument):
-            found(_match(argument) or [Input(argument, "refused", "nothing matches this pattern")])
+            found(_match(argument, skipped) or [Input(argument, "refused", "nothing matches this pattern")])
         else:
             key = _place(argument)
             named[key] += 1
@@ -129,8 +138,7 @@ def open_inputs(inputs: Iterable[Input]) -> Iterator[str | NamedBytes]:
 def _unprintable(name: str) -> NamedBytes:
     """Open a file whose name is no text; its verdict must still be JSON."""
     try:
-        with Path(name).open("rb") as file:
-            return NamedBytes(file.read(_MOST), printable(name))
+        return NamedBytes(read_plain(name, most=_MOST - 1), printable(name))
     except OSError as error:
         return RefusedInput(printable(name), error.strerror or str(error))
 
@@ -152,7 +160,7 @@ def _url(argument: str, allowed: bool) -> Input:
     return Input(argument, "url")
 
 
-def _walk(folder: str) -> list[Input]:
+def _walk(folder: str, left_out: LeftOut) -> list[Input]:
     """List the image files below a folder; a folder in it that can't be listed is a refused input."""
     out: list[Input] = []
 
@@ -160,15 +168,32 @@ def _walk(folder: str) -> list[Input]:
         out.append(Input(str(error.filename), "refused", error.strerror or str(error)))
 
     for place, folders, files in os.walk(folder, onerror=blocked):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        wanted = (name for name in sorted(files) if Path(name).suffix.lower() in IMAGE_SUFFIXES)
-        out += [Input(str(Path(place) / name)) for name in wanted if not name.startswith(".")]
+        _prune(place, folders, left_out)
+        for name in sorted(files):
+            path = str(Path(place) / name)
+            if name.startswith(".") or Path(name).suffix.lower() not in IMAGE_SUFFIXES:
+                left_out.add(path)
+            elif is_map(path):
+                left_out.add(path, OUR_MAP)
+            else:
+                out.append(Input(path))
     return out
 
 
-def _match(pattern: str) -> list[Input]:
+def _prune(place: str, folders: list[str], left_out: LeftOut) -> None:
+    """Take the folders that are not entered out of a list, and count them."""
+    for name in folders:
+        path = str(Path(place) / name)
+        if name.startswith("."):
+            left_out.add(path, HIDDEN_FOLDER)
+        elif os.path.islink(path):  # noqa: PTH114 (Path.is_symlink raises for a name that is too long)
+            left_out.add(path, LINKED_FOLDER)
+    folders[:] = sorted(name for name in folders if not name.startswith("."))
+
+
+def _match(pattern: str, left_out: LeftOut) -> list[Input]:
     """List what a pattern matches, files whatever their suffix: whoever writes ``*`` means them."""
     out: list[Input] = []
     for path in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 (Path.glob takes no absolute pattern)
-        out += _walk(path) if _is_folder(path) else [Input(path)]
+        out += _walk(path, left_out) if _is_folder(path) else [Input(path)]
     return out

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TextIO
 
 import typer
@@ -28,6 +29,7 @@ class Commands(TyperGroup):
         """
         if not sys.stderr.isatty():
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries; why it failed in the end is our error
         try:
             with only_licence_warnings():
                 return super().invoke(ctx)
@@ -39,8 +41,16 @@ class Commands(TyperGroup):
         except Exception as error:
             if not isinstance(error, mendable()):
                 raise
-            typer.echo(f"cinemae: {error}", err=True)
+            typer.echo(f"cinemae: {one_line(error)}", err=True)
             raise typer.Exit(2) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message in one line; the system's own as ``PLACE: reason``, without its number."""
+    if type(error).__str__ is OSError.__str__ and isinstance(error, OSError) and error.filename and error.strerror:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
+        return f"{name}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 class CommandsWithDefault(TyperGroup):
@@ -69,11 +79,12 @@ def mendable() -> tuple[type[Exception], ...]:
     from cinemae.images import ImageError
     from cinemae.mae.errors import CheckpointError
     from cinemae.mae.select import DeviceError
+    from cinemae.plainfiles import EncodingError
     from cinemae.report.errors import ReportError
     from cinemae.scores import ScoresError
 
     ours = (CheckpointError, CompareError, DeviceError, HeadError, ImageError, ManifestError, ReportError, ScoresError)
-    return *ours, SpecMismatchError, OSError
+    return *ours, SpecMismatchError, EncodingError, OSError
 
 
 @contextmanager
@@ -102,6 +113,21 @@ def only_licence_warnings() -> Iterator[None]:
         yield
 
 
+def make_folder(place: Path, option: str) -> None:
+    """Make a folder for output, before anything else is done.
+
+    Raises:
+        typer.BadParameter: If it is a file, or can't be made.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise typer.BadParameter(f"{place} is there and is no folder", param_hint=option) from error
+    except OSError as error:
+        where = error.filename or place
+        raise typer.BadParameter(f"{where} can't be made ({error.strerror or error})", param_hint=option) from error
+
+
 def require_device(name: str | None) -> str:
     """Return the device that is meant; None chooses one.
 
@@ -122,9 +148,11 @@ def require_packages(extra: str, *packages: str) -> None:
     Raises:
         typer.Exit: With status 2 and a line that says what to install, if one is not.
     """
-    missing = [package for package in packages if find_spec(package) is None]
+    from cinemae.extras import install_hint, package_name
+
+    missing = [package_name(package) for package in packages if find_spec(package) is None]
     if missing:
-        typer.echo(f"cinemae: needs {', '.join(missing)}, not installed: pip install 'cinemae[{extra}]'", err=True)
+        typer.echo(f"cinemae: needs {', '.join(missing)}, not installed: {install_hint(extra)}", err=True)
         raise typer.Exit(2)
 
 

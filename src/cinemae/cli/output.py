@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, TextIO
 
+from cinemae.leftout import LeftOutCounts
+from cinemae.naming import guarded
 from cinemae.verdict import Verdict
 
 SCORE_COLUMNS = ("verdict", "P(ai)", "bits/dim", "size", "format", "bytes", "seconds")
@@ -22,9 +24,17 @@ class Writer(Protocol):
         """Write one verdict."""
         ...
 
+    def finish(self, left_out: LeftOutCounts) -> None:
+        """Say at the end what folders held that is no input; called only if there was something."""
+        ...
+
 
 class JsonWriter:
-    """One JSON object a line, in the schema of :class:`~cinemae.verdict.Verdict`."""
+    """One JSON object a line, in the schema of :class:`~cinemae.verdict.Verdict`.
+
+    If folders held files that are no inputs, a last line counts them: ``{"left_out": {...}}``, the schema of
+    :class:`~cinemae.leftout.LeftOutCounts`.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -34,12 +44,18 @@ class JsonWriter:
         self.stream.write(verdict.model_dump_json() + "\n")
         self.stream.flush()
 
+    def finish(self, left_out: LeftOutCounts) -> None:
+        """Write a last line with the counts."""
+        self.stream.write(f'{{"left_out":{left_out.model_dump_json()}}}\n')
+        self.stream.flush()
+
 
 class CsvWriter:
     """A header and one row a verdict; columns are the schema's fields with those of three spread out.
 
-    ``band`` becomes ``band_low`` and ``band_high``, ``error`` becomes ``error_type`` and
-    ``error_message``, ``notes`` are joined by ``; ``. None is an empty cell.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it
+    (:func:`cinemae.naming.guarded`). ``band`` becomes ``band_low`` and ``band_high``, ``error`` becomes
+    ``error_type`` and ``error_message``, ``notes`` are joined by ``; ``. None is an empty cell.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -50,8 +66,12 @@ class CsvWriter:
 
     def write(self, verdict: Verdict) -> None:
         """Write one row."""
-        self.rows.writerow(csv_row(verdict))
+        row = csv_row(verdict)
+        self.rows.writerow({name: guarded(value) if isinstance(value, str) else value for name, value in row.items()})
         self.stream.flush()
+
+    def finish(self, left_out: LeftOutCounts) -> None:
+        """Write nothing: a row is an input; standard error says it."""
 
 
 class TableWriter:
@@ -70,6 +90,9 @@ class TableWriter:
         """Print one line."""
         label, line = table_line(verdict)
         self._print(line, COLOURS[label], len(label))
+
+    def finish(self, left_out: LeftOutCounts) -> None:
+        """Print nothing: a line is an input; standard error says it."""
 
     def _print(self, line: str, style: str, styled: int | None = None) -> None:
         from rich.text import Text
@@ -102,8 +125,11 @@ def csv_row(verdict: Verdict) -> dict[str, object]:
 
 
 def table_line(verdict: Verdict) -> tuple[str, str]:
-    """Return a verdict's label and its line of the table."""
-    if verdict.error is not None:
+    """Return a verdict's label and its line of the table.
+
+    An input that was scored and whose map can't be written has its numbers, and the error at the end.
+    """
+    if verdict.error is not None and verdict.verdict is None:
         label = "refused"
         cells = [label, *["-"] * (len(SCORE_COLUMNS) - 2), f"{verdict.seconds:.2f}"]
         last = verdict.error.message
@@ -118,7 +144,8 @@ def table_line(verdict: Verdict) -> tuple[str, str]:
             "-" if verdict.file_bytes is None else readable_bytes(verdict.file_bytes),
             f"{verdict.seconds:.2f}",
         ]
-        last = verdict.path + (f"  ({'; '.join(verdict.notes)})" if verdict.notes else "")
+        last = verdict.path if verdict.error is None else verdict.error.message
+        last += f"  ({'; '.join(verdict.notes)})" if verdict.notes else ""
     return label, aligned(cells, one_line(last))
 
 

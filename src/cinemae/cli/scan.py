@@ -72,7 +72,9 @@ def run(
     ] = False,
     maps: Annotated[bool, typer.Option("--maps", help="Store the likelihood map of each image.")] = False,
     part_size: Annotated[int, typer.Option(min=1, max=100_000, help="Inputs of a part.")] = 512,
-    timeout: Annotated[float, typer.Option(help="Seconds for one image; one that hangs is an error.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds for reading one image, and again for scoring it; one that hangs is an error.")
+    ] = 60.0,
     threshold: Threshold = None,
     alpha: Alpha = None,
     model: Model = None,
@@ -100,6 +102,7 @@ def run(
         require_packages("scan", "ray")
     elif device is not None:
         require_device(device)
+    from cinemae.leftout import as_counts, sentence
     from cinemae.scan.config import ScanError, ScanOptions, source_name
     from cinemae.scan.progress import shown
     from cinemae.scan.run import open_folder, scan
@@ -145,8 +148,11 @@ def run(
     except KeyboardInterrupt:
         typer.echo("interrupted; finished parts are kept, the same command goes on with the rest", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    where = open_folder(out).storage.place("parts")
-    typer.echo(f"cinemae: {totals.items:,} inputs, {totals.refused:,} of them refused; the table is {where}", err=True)
+    folder = open_folder(out)
+    plan = folder.plan()
+    found = as_counts(plan.left_out) if plan else None
+    said = [f"{totals.items:,} inputs, {totals.refused:,} of them refused", *([sentence(found)] if found else [])]
+    typer.echo(f"cinemae: {'; '.join(said)}; the table is {folder.storage.place('parts')}", err=True)
     raise typer.Exit(1 if totals.refused else 0)
 
 

@@ -62,6 +62,7 @@ def train(
     require_packages("train", "sklearn")
     from cinemae.fusion.config import TrainConfig
     from cinemae.fusion.recipe import train_head
+    from cinemae.plainfiles import read_text
 
     options = {
         "augmentations": augmentations,
@@ -73,7 +74,7 @@ def train(
         "seed": seed,
     }
     try:
-        config = TrainConfig.model_validate_json(settings.read_text()) if settings else TrainConfig()
+        config = TrainConfig.model_validate_json(read_text(settings)) if settings else TrainConfig()
         values = config.model_dump() | {name: value for name, value in options.items() if value is not None}
         if alpha is not None:
             values["fit"]["alpha"] = alpha

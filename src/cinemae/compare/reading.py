@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,27 @@ from pydantic import ValidationError
 from cinemae.compare.config import CompareConfig
 from cinemae.compare.errors import CompareError
 from cinemae.compare.settings import first_problem
+from cinemae.extras import install_hint
+from cinemae.plainfiles import EncodingError, read_text
+
+SHIPPED = "configs"
+"""Folder of the package with the configurations that it ships; in a checkout they lie at its root."""
+
+
+def find_config(file: Path) -> Path:
+    """Return a configuration's file: the one that is there, or the shipped one of the same name.
+
+    Args:
+        file: As it was given, for example ``configs/bench.yaml`` or ``bench.yaml``.
+    """
+    if file.exists() or file.parent not in (Path(), Path(SHIPPED)):
+        return file
+    shipped = Path(str(files("cinemae"))) / SHIPPED / file.name
+    return shipped if shipped.is_file() else file
 
 
 def load_config(file: Path, overrides: Mapping[str, Any] | None = None) -> CompareConfig:
-    """Read a configuration.
+    """Read a configuration; a shipped one is found by its name (:func:`find_config`).
 
     Args:
         file: A YAML (.yaml, .yml) or JSON (.json) file: a configuration, or the ``run.json`` of a comparison,
@@ -26,7 +44,7 @@ def load_config(file: Path, overrides: Mapping[str, Any] | None = None) -> Compa
         CompareError: If it is not a configuration; the message names the file and the setting.
         OSError: If it can't be read.
     """
-    document = read_document(file)
+    document = read_document(find_config(file))
     if "config" in document and "code" in document:  # a run's record
         document = document["config"]
     for path, value in (overrides or {}).items():
@@ -50,7 +68,10 @@ def read_document(file: Path) -> dict[str, Any]:
         CompareError: If it can't be parsed, or is something else.
         OSError: If it can't be read.
     """
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = read_text(file)
+    except EncodingError as error:
+        raise CompareError(str(error)) from error
     suffix = file.suffix.lower()
     if suffix == ".json":
         document = _json(file, text)
@@ -81,7 +102,7 @@ def _yaml(file: Path, text: str) -> Any:
     try:
         import yaml  # type: ignore[import-untyped]
     except ImportError as error:
-        raise CompareError(f"{file}: YAML needs pyyaml: pip install 'cinemae[train]'") from error
+        raise CompareError(f"{file}: YAML needs pyyaml: {install_hint('train')}") from error
 
     try:
         root = yaml.compose(text, yaml.SafeLoader)

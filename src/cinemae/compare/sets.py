@@ -74,6 +74,28 @@ def read_sets(config: CompareConfig, *, trained: bool) -> Sets:
     return Sets(train, photos, test)
 
 
+def missing_places(config: CompareConfig) -> list[str]:
+    """Return a sentence for each place that the configuration or command names and that is not there, or holds nothing.
+
+    Places that are left open are no error: a dry run may come before the data. Patterns of shards are not looked at.
+    """
+    data = config.data
+    named: list[tuple[str, str | None]] = [("data.train.path", data.train.path), ("data.test.path", data.test.path)]
+    named += [("data.train.root", data.train.root), ("data.test.root", data.test.root)]
+    for photos in data.photos:
+        named += [("data.photos", photos.path), ("data.photos.root", photos.root)]
+    said = []
+    for setting, text in named:
+        if text is None or any(mark in text for mark in "{*?["):
+            continue
+        place = Path(text)
+        if not place.exists():
+            said.append(f"{setting}: {text}: no such file or folder")
+        elif place.is_dir() and not any(place.iterdir()):
+            said.append(f"{setting}: {text}: the folder is empty")
+    return said
+
+
 def _read(config: SetConfig, setting: str, option: str, seed: int) -> list[LabelledImage]:
     images = read_images(
         given_path(config, setting, option), root=_path(config.root), split=config.split, layout=config.layout

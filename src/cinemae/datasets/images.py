@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.images import header_size
+from cinemae.images import ImageLimits, header_size
+from cinemae.plainfiles import read_plain
 from cinemae.scan.items import Item
 
 Split = Literal["train", "val"]
@@ -76,7 +77,7 @@ class LabelledImage(BaseModel):
             ImportError: If they are in a Parquet table and pyarrow is missing.
         """
         if self.item is None:
-            return self.path.read_bytes()
+            return read_plain(self.path, most=ImageLimits().max_bytes)
         from cinemae.scan.sources import read_item
 
         return read_item(self.item)

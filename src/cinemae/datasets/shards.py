@@ -12,6 +12,7 @@ from cinemae.datasets.images import SPLITS, LabelledImage, ManifestError, source
 from cinemae.datasets.labels import Labels
 from cinemae.datasets.listing import Listing
 from cinemae.datasets.tables import FACTS, generator_in, split_in_name
+from cinemae.plainfiles import decode_text, open_plain
 from cinemae.scan.items import Item
 
 SIDECARS = (".cls", ".json")
@@ -40,11 +41,13 @@ def list_shards(root: Path, shards: Sequence[tuple[str, ...]], labels: Labels) -
     for parts in shards:
         file = root.joinpath(*parts)
         inner = "/".join(parts)
-        facts = _sidecars(file)
-        default = generator_in(parts) or root.resolve().name
-        for item in list_items(str(file)):
+        items = list(list_items(str(file)))
+        for item in items:
             if item.reason is not None or item.offset is None:
                 raise ManifestError(f"{item.id}: {item.reason or 'no member of a shard'}")
+        facts = _sidecars(file)
+        default = generator_in(parts) or root.resolve().name
+        for item in items:
             member = item.id.removeprefix(f"{file.name}/")
             images.append(_image(file, f"{inner}/{member}", item, facts.get(key_of(member)), default, parts, labels))
     return Listing(root, "webdataset", images)
@@ -86,7 +89,11 @@ def _sidecars(file: Path) -> dict[str, dict[str, str]]:
     """Return what a shard says of its images, by key."""
     found: dict[str, dict[str, str]] = {}
     try:
-        with tarfile.open(file, "r:", encoding="utf-8") as tar:
+        # Past an end mark too: archives may have been joined.
+        with (
+            open_plain(file) as opened,
+            tarfile.open(fileobj=opened, mode="r:", encoding="utf-8", ignore_zeros=True) as tar,
+        ):
             for member in tar:
                 suffix = PurePosixPath(member.name).suffix.lower()
                 if suffix not in SIDECARS or not member.isfile():
@@ -104,8 +111,8 @@ def _sidecars(file: Path) -> dict[str, dict[str, str]]:
 def _facts(text: bytes, suffix: str, place: str) -> dict[str, str]:
     try:
         if suffix == ".cls":
-            return {"label": text.decode("utf-8").strip()}
-        record: Any = json.loads(text)
+            return {"label": decode_text(text, place).strip()}
+        record: Any = json.loads(decode_text(text, place))
     except ValueError as error:  # UnicodeDecodeError too
         raise ManifestError(f"{place}: can't be read ({error})") from error
     if not isinstance(record, dict):

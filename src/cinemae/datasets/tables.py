@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,9 @@ from typing import Any, NamedTuple
 from cinemae.datasets.images import SPLITS, LabelledImage, ManifestError, Split, source_of
 from cinemae.datasets.labels import Labels
 from cinemae.datasets.listing import Listing
+from cinemae.extras import install_hint
+from cinemae.naming import forward
+from cinemae.plainfiles import EncodingError, open_plain, read_text
 from cinemae.scan.items import Item
 
 PATH_COLUMNS = ("out", "path", "file_name")
@@ -23,7 +27,6 @@ MEMBER_COLUMNS = ("name", "offset", "size", "row", "column")
 
 TEXT = {".tsv": "\t", ".csv": ","}
 PARQUET = (".parquet", ".pq")
-_NO_PYARROW = "Parquet manifests need pyarrow: pip install 'cinemae[parquet]'"
 
 
 class Row(NamedTuple):
@@ -152,18 +155,28 @@ def read_rows(file: Path, labels: Labels) -> Iterator[Row]:
     if suffix in PARQUET:
         yield from _parquet_rows(file, labels)
     elif suffix in TEXT:
-        # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter=TEXT[suffix])
-            for record in reader:
-                place = f"{file}, line {reader.line_num}"
-                if None in record:
-                    raise ManifestError(f"{place}: more values than columns")
-                yield Row(place, _clean(record), labels)
+        yield from _text_rows(file, TEXT[suffix], labels)
     elif not file.exists():
         raise FileNotFoundError(f"{file}: no such file or folder")
     else:
         raise ManifestError(f"{file}: not a folder, .tsv, .csv, .parquet or .tar file")
+
+
+def _text_rows(file: Path, delimiter: str, labels: Labels) -> Iterator[Row]:
+    """Yield the rows of a TSV or CSV file: UTF-8, or what its mark says; spreadsheets write either."""
+    try:
+        text = read_text(file)
+    except EncodingError as error:
+        raise ManifestError(str(error)) from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for record in reader:
+            place = f"{file}, line {reader.line_num}"
+            if None in record:
+                raise ManifestError(f"{place}: more values than columns")
+            yield Row(place, _clean(record), labels)
+    except csv.Error as error:
+        raise ManifestError(f"{file}, line {reader.line_num}: {error}") from error
 
 
 def path_in(row: Row) -> str:
@@ -190,8 +203,8 @@ def label_in(row: Row) -> int:
 
 
 def locate(text: str, base: Path) -> tuple[Path, str]:
-    """Return the file's path and its machine-independent name."""
-    path = base / text
+    """Return the file's path and its machine-independent name; a manifest may have been written on Windows."""
+    path = base / forward(text, base)
     return path, (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
 
 
@@ -247,8 +260,9 @@ def _parquet(file: Path) -> Any:
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise ImportError(f"{file}: {_NO_PYARROW}") from error
+        raise ImportError(f"{file}: Parquet manifests need pyarrow: {install_hint('parquet')}") from error
     try:
+        open_plain(file).close()  # pyarrow would wait for a pipe
         return parquet.ParquetFile(file)
     except FileNotFoundError:
         raise

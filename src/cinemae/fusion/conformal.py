@@ -127,7 +127,8 @@ def rank(alpha: float, count: int, name: str) -> int:
         needed, least = math.ceil(1 / alpha - 1 - 1e-9), 1 / (count + 1)
         raise AlphaError(
             f"alpha {alpha:g} needs {needed} {name} images to calibrate on, there are {count}:"
-            f" the smallest possible is {_rounded_up(least)}"
+            f" the smallest possible is {_rounded_up(least)}; give more images"
+            + (f", or --alpha {_rounded_up(least)}" if count else "")
         )
     return k
 

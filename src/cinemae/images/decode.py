@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -33,6 +32,7 @@ from cinemae.images.identify import (
 )
 from cinemae.images.samples import finish, prepare
 from cinemae.images.structure import check_pixels
+from cinemae.plainfiles import open_plain
 
 __all__ = ["ALLOWED_FORMATS", "IMAGE_SUFFIXES", "ImageFacts", "ImageLimits", "LoadedImage", "header_size", "load_image"]
 
@@ -179,8 +179,12 @@ def _read(source: FileSource, name: str | None, most: int) -> tuple[bytes, str]:
     elif isinstance(source, str | os.PathLike):
         name = name or os.fsdecode(source)
         try:
-            with Path(source).open("rb") as file:
+            with open_plain(source) as file:
+                if os.fstat(file.fileno()).st_size > most:  # not a byte of it has to be read to know that
+                    raise UnreadableFileError(name, f"larger than the limit of {most:,} bytes")
                 data = _read_stream(file, most)
+        except UnreadableFileError:
+            raise
         except (OSError, ValueError) as error:  # ValueError: a null byte in the path
             raise _unreadable(error, name) from error
     elif hasattr(source, "read"):

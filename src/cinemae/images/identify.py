@@ -20,6 +20,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.MpoImagePlugin import MpoImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from cinemae.extras import install_hint
 from cinemae.images import boxes, film, tiff
 from cinemae.images.errors import (
     CorruptImageError,
@@ -35,8 +36,8 @@ from cinemae.images.structure import check_structure
 
 ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif")
-) | {".heic", ".heif"}
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".webp", ".gif")
+) | {".bmp", ".dib", ".tif", ".tiff", ".btf", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"}
 HEIF_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"))
 AVIF_BRANDS = frozenset((b"avif", b"avis"))
 PRIMARY = "Baseline MP Primary Image"
@@ -108,7 +109,7 @@ def open_primary(data: bytes, name: str) -> Opened:
     check_structure(data, name)
     brands = _brands(data)
     if brands & HEIF_BRANDS and not brands & AVIF_BRANDS and "HEIF" not in Image.OPEN:
-        raise UnsupportedFormatError(name, "HEIC needs the extra: pip install 'cinemae[heic]'")
+        raise UnsupportedFormatError(name, f"HEIC needs the extra: {install_hint('heic')}")
     notes: list[str] = []
     directory = tiff.choose(data, name, notes) if data[:2] in (b"II", b"MM") else None
     samples = tiff.read_samples(directory, data, name) if directory else None

@@ -15,6 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
+from cinemae.extras import install_hint
 from cinemae.folders import CONFIG_FILE
 from cinemae.mae.checkpoint import CheckpointRecord, load_mae
 from cinemae.mae.errors import CheckpointError, LicenceWarning
@@ -199,8 +200,8 @@ def _is_hub_id(name: str) -> bool:
 def _snapshot(name: str, revision: str | None, offline: bool, files: list[str]) -> Path:
     if find_spec("huggingface_hub") is None:
         raise CheckpointError(
-            f"{name}: no such path here, and nothing can be downloaded without huggingface_hub:"
-            " pip install 'cinemae[hub]', or give a local folder"
+            f"{name}: no such path here, and nothing can be downloaded without huggingface-hub:"
+            f" {install_hint('hub')}, or give a local folder"
         )
     from huggingface_hub import errors, snapshot_download
 

@@ -94,7 +94,6 @@ class OpenVINORuntime(Runtime):
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": max(streams, self.threads),
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # int8 activations would make other numbers on other CPUs
             "ENABLE_CPU_PINNING": False,  # two processes would pin themselves to the same core
             "CPU_RUNTIME_CACHE_CAPACITY": 64,  # of kernels for sizes met; without a bound memory grows with them
         }

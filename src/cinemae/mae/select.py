@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from cinemae.extras import install_hint
 from cinemae.mae.frozen import FrozenMAE
 from cinemae.mae.runtime import Runtime
 from cinemae.verdict import Precision
@@ -63,7 +64,7 @@ def resolve_device(device: str | None) -> str:
     if device.split(":")[0] != "cuda":
         raise DeviceError(f"unknown device {device!r}; choose cpu or cuda")
     if find_spec("torch") is None:
-        raise DeviceError(f"{device} needs torch, which is not installed: pip install 'cinemae[train]'")
+        raise DeviceError(f"{device} needs torch, which is not installed: {install_hint('train')}")
     import torch
 
     try:

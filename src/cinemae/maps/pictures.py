@@ -46,6 +46,7 @@ def overlay(scored: Scored, *, resize: int = 256) -> Image.Image:
     crop = likelihood.values.shape[0]
     box = resized_box(width, height, resize=resize, crop=crop)
     left, top, right, bottom = (round(edge * zoom) for edge in box)
+    right, bottom = max(right, left + 1), max(bottom, top + 1)  # of a very thin picture hardly anything is left
     place = (right - left, bottom - top)
     tint = Image.fromarray(colourise(position)).resize(place, Image.Resampling.NEAREST)
     alpha = Image.fromarray(np.rint(255 * MAX_ALPHA * opacity(position)).astype(np.uint8))

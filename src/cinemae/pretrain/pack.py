@@ -35,7 +35,7 @@ def find_photos(root: Path) -> list[Path]:
     Raises:
         FileNotFoundError: If there is none.
     """
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
     if not found:
         raise FileNotFoundError(f"no image below {root}")
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cinemae.scan.config import ScanConfig, ScanError
 from cinemae.scan.rows import PartReport, read_report
@@ -26,12 +26,14 @@ class PlanState(BaseModel):
     Attributes:
         items: Inputs.
         parts: Parts.
+        left_out: Files of the source that are no inputs, by kind (:mod:`cinemae.leftout`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     items: int
     parts: int
+    left_out: dict[str, int] = Field(default_factory=dict)
 
 
 class Totals(BaseModel):

@@ -20,7 +20,6 @@ Key = TypeVar("Key", bound=Hashable)
 TRIES = 2
 STARTS = 3  # processes in a row that may end without having done anything
 START_LIMIT = 600.0  # seconds for loading; a model may have to be downloaded
-READ_LIMIT = 900.0  # seconds for reading one input, besides the wait for those before it; storage gives up earlier
 
 
 @dataclass
@@ -229,20 +228,24 @@ class _Run(Generic[Key]):
             assert reply.verdict is not None
             yield work.key, row_of(reply.verdict, reply.likelihood, attempts=work.tries + 1)
         elif reply.begun is not None:
-            self._clock(reply.begun, self._scorer.setup.timeout, begun=True)
+            self._clock(reply.begun, begun=True)
         elif reply.reading is not None:
-            self._clock(reply.reading, READ_LIMIT + AHEAD * self._scorer.setup.timeout, begun=False)
+            self._clock(reply.reading, begun=False)
+        elif reply.read is not None:  # it waits for those before it, which have clocks of their own
+            self.sent[reply.read].until = None
 
-    def _clock(self, number: int, seconds: float, *, begun: bool) -> None:
+    def _clock(self, number: int, *, begun: bool) -> None:
         work = self.sent[number]
-        work.begun, work.until = begun, time.monotonic() + seconds
+        work.begun, work.until = begun, time.monotonic() + self._scorer.setup.timeout
 
     def _lost(self, *, late: bool) -> Iterator[tuple[Key, Row]]:
         """Sort the inputs of a process that has ended, or that is ended now because one took too long."""
         how = self._scorer.replace()
-        suspects = [work for work in self.sent.values() if work.begun]
-        suspects = suspects or [work for work in self.sent.values() if work.until is not None]
-        self._again.extendleft(work for work in reversed(self.sent.values()) if work not in suspects)
+        suspects = self._suspected(late=late)
+        innocent = [work for work in self.sent.values() if all(work is not suspect for suspect in suspects)]
+        self._again.extendleft(reversed(innocent))
+        for work in innocent:
+            work.begun, work.until = False, None
         self.sent.clear()
         if suspects:
             self._scorer.barren = 0  # it did get somewhere; what it could not do is written down
@@ -254,13 +257,26 @@ class _Run(Generic[Key]):
                 work.begun, work.until = False, None
                 self._suspects.append(work)
 
+    def _suspected(self, *, late: bool) -> list[_Work[Key]]:
+        """Return what may have ended the process: what was with the decoder, or else what was being read.
+
+        If time was up, and only for inputs that were being read, it is these and no other.
+        """
+        begun = [work for work in self.sent.values() if work.begun]
+        timed = [work for work in self.sent.values() if work.until is not None]
+        if not late:
+            return begun or timed
+        first = min((work.until for work in timed if work.until is not None), default=0.0)
+        overdue = [work for work in timed if work.until is not None and work.until <= max(first, time.monotonic())]
+        return overdue if not any(work.begun for work in overdue) else [*begun, *(w for w in overdue if not w.begun)]
+
     def _error(self, work: _Work[Key], how: str, *, late: bool) -> Row:
         if not late:
             kind, said = "CrashedError", f"the process that decoded it ended, in two tries ({how})"
         elif work.begun:
             kind, said = "TimeoutError", f"not decoded and scored in {self._scorer.setup.timeout:g} s, in two tries"
         else:
-            kind, said = "TimeoutError", f"not read in {READ_LIMIT:g} s, in two tries"
+            kind, said = "TimeoutError", f"not read in {self._scorer.setup.timeout:g} s, in two tries"
         error = ErrorInfo(type=kind, message=f"{work.item.id}: {said}")
         setup, facts = self._scorer.setup, self._scorer.facts()
         verdict = Verdict(path=work.item.id, model=facts.model, seed=setup.seed, error=error)

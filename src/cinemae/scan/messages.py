@@ -21,8 +21,8 @@ class Setup(BaseModel):
         source: The source with what is needed to reach it.
         seed: Seed of the masks.
         maps: Whether likelihood maps are wanted.
-        timeout: Seconds that decoding and scoring of one image may take. The sender ends a process that takes
-            longer; should the sender be gone, the process ends itself after twice that.
+        timeout: Seconds that reading one input may take, and again that decoding and scoring it may. The sender ends
+            a process that takes longer; should the sender be gone, the process ends itself after twice that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +50,8 @@ class Reply(BaseModel):
         ready: The detector is loaded.
         failed: It can't be loaded; nothing else will come.
         reading: The input of this number is being read.
-        begun: It is given to the decoder; its bytes are there.
+        read: Its bytes are there; it waits for its turn.
+        begun: It is given to the decoder.
         done: It is scored or refused; ``verdict`` and ``likelihood`` belong to it.
         verdict: See ``done``.
         likelihood: See ``done``.
@@ -61,6 +62,7 @@ class Reply(BaseModel):
     ready: WorkerFacts | None = None
     failed: ErrorInfo | None = None
     reading: int | None = None
+    read: int | None = None
     begun: int | None = None
     done: int | None = None
     verdict: Verdict | None = None

@@ -28,7 +28,7 @@ class Job(BaseModel):
         source: The source with what is needed to reach it, secrets too; shown nowhere.
         out: The output folder, likewise.
         jobs: Images that a worker scores at the same time, each on one core; None takes all cores.
-        timeout: Seconds that decoding and scoring of one image may take.
+        timeout: Seconds that reading one input may take, and again that decoding and scoring it may.
         command: The worker's program.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -27,14 +27,23 @@ class Planned:
     duplicate_of: str | None = None
 
 
-def write_plan(folder: ScanFolder, planned: Iterable[Planned], part_size: int) -> PlanState:
-    """Write the plan, part by part, and at its end that it is complete."""
+def write_plan(
+    folder: ScanFolder, planned: Iterable[Planned], part_size: int, left_out: Mapping[str, int] | None = None
+) -> PlanState:
+    """Write the plan, part by part, and at its end that it is complete.
+
+    Args:
+        folder: Where.
+        planned: The inputs.
+        part_size: Inputs of a part.
+        left_out: What the listing leaves out, by kind; looked at once the inputs are listed.
+    """
     stream = iter(planned)
     items = parts = 0
     while part := list(islice(stream, part_size)):
         folder.write_planned(parts, encode_planned(part))
         items, parts = items + len(part), parts + 1
-    state = PlanState(items=items, parts=parts)
+    state = PlanState(items=items, parts=parts, left_out=dict(left_out or {}))
     folder.write_plan(state)
     return state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -50,7 +51,7 @@ def scan(
         engine: ``local``: processes on this machine; ``ray``: a Ray cluster.
         workers: Worker processes; None: one for 8 cores here, as many as there is room for on a cluster.
         jobs: Images that a worker scores at the same time, each on one core; None: its share of the cores.
-        timeout: Seconds that decoding and scoring of one image may take.
+        timeout: Seconds that reading one input may take, and again that decoding and scoring it may.
         address: Of a running Ray cluster; None starts one here.
         progress: Is told how far it has come.
         command: The worker's program.
@@ -154,8 +155,16 @@ def make_plan(folder: ScanFolder, config: ScanConfig, source: str, progress: Pro
         OSError: If the source can't be listed.
     """
     options = config.options
+    left_out = Counter[str]()
     try:
-        listed = list_items(source, since=options.since, sample=options.sample, seed=options.seed, limit=options.limit)
+        listed = list_items(
+            source,
+            since=options.since,
+            sample=options.sample,
+            seed=options.seed,
+            limit=options.limit,
+            left_out=left_out,
+        )
     except (ValueError, ImportError) as error:
         raise ScanError(str(error)) from error
     items = counted(listed, progress)
@@ -164,7 +173,7 @@ def make_plan(folder: ScanFolder, config: ScanConfig, source: str, progress: Pro
         planned: Iterable[Planned] = equal_together(items, read)
     else:
         planned = map(Planned, items)
-    return write_plan(folder, planned, options.part_size)
+    return write_plan(folder, planned, options.part_size, left_out)
 
 
 def counted(items: Iterable[Item], progress: Progress) -> Iterator[Item]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from cinemae.leftout import LeftOutCounts, as_counts, sentence
 from cinemae.pipeline import ordered_map
 from cinemae.scan.config import ScanError
 from cinemae.scan.folder import ScanFolder
@@ -37,6 +38,7 @@ class Summary(BaseModel):
         copies: Rows that took the verdict of an equal content.
         retried: Rows whose input was given to the decoder twice.
         histogram: Rows by probability, in 20 equal bins from 0 to 1; 1 itself is in the last.
+        left_out: Files of the source that are no inputs, by kind; None if there are none.
         images_per_second: Rows that were scored, over the time in which any part was being scored.
     """
 
@@ -55,6 +57,7 @@ class Summary(BaseModel):
     copies: int
     retried: int
     histogram: list[int]
+    left_out: LeftOutCounts | None
     images_per_second: float | None
 
 
@@ -88,6 +91,7 @@ def summarise(folder: ScanFolder) -> Summary:
         copies=tally.copies,
         retried=tally.retried,
         histogram=tally.histogram,
+        left_out=as_counts(plan.left_out) if plan else None,
         images_per_second=(tally.rows - tally.copies) / busy if busy else None,
     )
 
@@ -148,6 +152,8 @@ def in_words(summary: Summary) -> str:
         f"copies     {summary.copies:,}",
         f"retried    {summary.retried:,}",
     ]
+    if summary.left_out is not None:
+        said.append(sentence(summary.left_out))
     if summary.images_per_second is not None:
         said.append(f"speed      {summary.images_per_second:.1f} images/s")
     for title, counts in (("verdicts", summary.verdicts), ("errors", summary.errors)):

@@ -115,6 +115,7 @@ class Worker:
                 self._budget.give(size)
                 self._say(Reply(done=task.number, verdict=self._unreadable(task.item, error)))
                 return
+            self._say(Reply(read=task.number))
             self._scorers.submit(self._score, task, data, size)
 
     def _score(self, task: Task, data: bytes, held: int) -> None:

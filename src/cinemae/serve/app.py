@@ -17,6 +17,7 @@ from cinemae.detector import Detector
 from cinemae.serve import openapi
 from cinemae.serve.config import ServeConfig
 from cinemae.serve.envelope import Envelope, trace_of
+from cinemae.serve.head import HeadAsGet
 from cinemae.serve.problems import PREFIX, ProblemError, of_status, respond
 from cinemae.serve.schemas import DetectResponse, FieldError, Health, ModelInfo
 from cinemae.serve.scoring import Wishes
@@ -69,6 +70,7 @@ def create_app(config: ServeConfig, detector: Detector | None = None, *, lifespa
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_middleware(HeadAsGet)
     if config.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from cinemae.plainfiles import EncodingError, read_text
+
 ENVIRONMENT = "CINEMAE_API_KEYS"
 PREFIX = "cinemae_"
 REREAD_SECONDS = 1.0
@@ -144,9 +146,11 @@ def read_keys(path: Path) -> tuple[KeyEntry, ...]:
         KeyFileError: If it is not one.
     """
     try:
-        return KeyFile.model_validate_json(path.read_bytes()).keys
+        return KeyFile.model_validate_json(read_text(path)).keys
     except OSError as error:
         raise KeyFileError(f"{path}: the keys can't be read: {error.strerror}") from error
+    except EncodingError as error:
+        raise KeyFileError(str(error)) from error
     except ValidationError as error:
         raise KeyFileError(f"{path}: not a file of keys: {error.errors(include_url=False)[0]['msg']}") from error
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import AsyncIterator
@@ -38,10 +40,12 @@ def run(config: ServeConfig, host: str, port: int) -> None:
     """Serve until told to stop by SIGTERM or SIGINT; the work in hand is finished first.
 
     Raises:
-        SystemExit: With status 2 if a worker can't start, or nothing can listen at this address; the log says why.
+        SystemExit: With status 2 if a worker can't start; the log says why.
+        AddressError: If nothing can listen at this address.
         KeyFileError: If the API keys can't be read.
     """
     KeyRing(config.keys, os.environ.get(ENVIRONMENT))  # wrong keys are told before anything else is done
+    check_address(host, port)
     configure(config.log_level)
     os.environ[CONFIG] = config.model_dump_json()
     # uvicorn raises the signal again when all is done; a service that was told to stop has not failed.
@@ -67,6 +71,31 @@ def run(config: ServeConfig, host: str, port: int) -> None:
         _serve(config, settings)
     except SystemExit as end:  # uvicorn's, with a status of its own
         raise SystemExit(2) from end
+
+
+class AddressError(OSError):
+    """Nothing can listen at the address that was asked for; the message says why, and what to give instead."""
+
+
+def check_address(host: str, port: int) -> None:
+    """Find out before the model is loaded whether the service can listen; port 0 is any that is free.
+
+    Raises:
+        AddressError: If it can't.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does
+            probe.bind(address)
+    except OSError as error:
+        reasons = {
+            errno.EADDRINUSE: f"port {port} is in use by another program; stop it, or give another --port",
+            errno.EACCES: f"port {port} is only for root; give a --port from 1024 on",
+            errno.EADDRNOTAVAIL: f"{host} is no address of this machine; give another --host",
+        }
+        reason = reasons.get(error.errno or 0, f"can't listen at {host}, port {port}: {error.strerror or error}")
+        raise AddressError(reason) from error
 
 
 def _serve(config: ServeConfig, settings: uvicorn.Config) -> None:

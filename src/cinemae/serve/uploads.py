@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote_to_bytes
 
 from pydantic import ValidationError
 from python_multipart.exceptions import FormParserError
@@ -27,6 +29,8 @@ from cinemae.serve.schemas import DetectBody, FieldError
 FIELD = "file"
 LONGEST_NAME = 255
 UNNAMED = "upload"
+QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')
+EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*([A-Za-z0-9_-]+)'[^';]*'([^;\s]*)", re.IGNORECASE)
 
 
 class ClientGoneError(Exception):
@@ -161,6 +165,17 @@ def _too_many(limits: Limits) -> ProblemError:
     return ProblemError("too-many-files", f"more than {limits.files} images")
 
 
+def _extended_name(disposition: bytes) -> str | None:
+    """Return ``filename*`` of a content disposition (RFC 5987), which stands above ``filename``; None without one."""
+    found = EXTENDED_NAME.search(QUOTED.sub(b'""', disposition))
+    if found is None:
+        return None
+    charset = found[1].decode("ascii").lower()
+    if charset not in ("utf-8", "iso-8859-1", "us-ascii"):
+        return None
+    return unquote_to_bytes(found[2]).decode(charset, "replace")
+
+
 class _Form:
     """Collects the files of a multipart body from the parser's callbacks."""
 
@@ -200,7 +215,9 @@ class _Form:
             raise ProblemError("invalid-request", f"the form has a field that is not {FIELD!r}", errors=[wrong])
         if len(self.files) == self.limits.files:
             raise _too_many(self.limits)
-        name = options.get(b"filename", b"").decode("utf-8", "replace")[:LONGEST_NAME]
+        name = (_extended_name(self._disposition) or options.get(b"filename", b"").decode("utf-8", "replace"))[
+            :LONGEST_NAME
+        ]
         self.files.append((name or UNNAMED, bytearray()))
 
     def _end(self) -> None:

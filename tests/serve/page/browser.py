@@ -96,7 +96,7 @@ def serving(log: Path, *options: object, **variables: str) -> Iterator[str]:
 
 def wait_for(address: str, process: subprocess.Popen[str], log: Path) -> None:
     """Wait until a server is ready; fail with its log if it ends before."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 600
     while time.monotonic() < until and process.poll() is None:
         try:
             with urllib.request.urlopen(address, timeout=5):

@@ -14,6 +14,8 @@ from itertools import accumulate
 from threading import Lock
 from typing import Any, BinaryIO
 
+from cinemae.extras import install_hint
+
 _BATCH_BYTES = 8 << 20  # of values, about; a row group has seldom much larger ones beside small ones
 _BATCH_ROWS = 256
 _BATCHES = 4  # kept of each table
@@ -31,7 +33,7 @@ def open_table(file: BinaryIO) -> Any:
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise ImportError("Parquet tables need pyarrow: pip install 'cinemae[parquet]'") from error
+        raise ImportError(f"Parquet tables need pyarrow: {install_hint('parquet')}") from error
     return parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
 
 

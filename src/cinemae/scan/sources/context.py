@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from cinemae.naming import printable
 from cinemae.scan.items import Item
@@ -21,10 +22,12 @@ class Context:
     Attributes:
         access: How places are reached.
         since: Only what was modified then or later is wanted, in seconds since the epoch.
+        left_out: Counts by kind what is found in folders and shards and is no input.
     """
 
     access: Access
     since: float | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def is_old(self, modified: float | None) -> bool:
         """Tell whether something is not wanted; what has no date is."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain, islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from cinemae.images import IMAGE_SUFFIXES
+from cinemae.leftout import OUR_MAP, kind_of
+from cinemae.maps.marks import HEAD, has_mark
+from cinemae.maps.marks import SUFFIXES as MAP_SUFFIXES
 from cinemae.naming import printable
 from cinemae.scan.items import Item, UniqueIds
 from cinemae.scan.items import sample as keep_share
@@ -29,6 +34,7 @@ def list_items(
     sample: float | None = None,
     seed: int = 0,
     limit: int | None = None,
+    left_out: Counter[str] | None = None,
 ) -> Iterator[Item]:
     """List the items of a source, one by one, in an order that is the same in each run.
 
@@ -46,6 +52,7 @@ def list_items(
         sample: Share of the items to keep, see :func:`cinemae.scan.items.sample`.
         seed: Of that choice.
         limit: Most items to give.
+        left_out: Counts by kind (:mod:`cinemae.leftout`) what folders and shards hold that is no input.
 
     Raises:
         MissingError: At once, if the source is not there.
@@ -54,7 +61,8 @@ def list_items(
     """
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
-    context = Context(Access(source), since.timestamp() if since else None)
+    counter = Counter[str]() if left_out is None else left_out
+    context = Context(Access(source), since.timestamp() if since else None, counter)
     items = _unique(_source_items(context, source))
     items = (item for item in items if item.reason is not None or not context.is_old(item.modified))
     if sample is not None:
@@ -76,6 +84,7 @@ def _source_items(context: Context, source: str) -> Iterator[Item]:
     """Find out what a source is, at once; its items are listed later."""
     address = Address.of(source.removeprefix(LIST_MARK))
     storage = Storage.of(address.full)
+    storage.left_out = context.left_out
     is_list = source.startswith(LIST_MARK) or address.path.lower().endswith(LISTS)
     key = address.path if address.scheme in ("http", "https") else address.key
     literal = is_list or not (has_braces(key) or has_magic(key)) or (not address.scheme and storage.exists())
@@ -100,6 +109,7 @@ def _pattern_items(context: Context, address: Address, key: str) -> Iterator[Ite
         if fixed or address.scheme
         else "."
     )
+    root.left_out = context.left_out
     anything = False
     for one in expand_braces(pattern):
         if has_magic(one) and not is_http:
@@ -137,15 +147,30 @@ def _entry_items(context: Context, storage: Storage, entry: Entry, name: str) ->
 
 
 def _folder_items(context: Context, storage: Storage, folder: str) -> Iterator[Item]:
-    """List a folder's images, shards and tables; other files are none of ours."""
+    """List a folder's images, shards and tables; other files are counted."""
     for entry in storage.walk(folder):
         suffix = PurePosixPath(entry.path).suffix.lower()
         if entry.problem is not None:
             yield problem(f"{entry.path}/", storage.place(entry.path), entry.problem)
         elif suffix in IMAGE_SUFFIXES:
-            yield _file_item(storage, entry, entry.path)
+            if _is_map(storage, entry):
+                context.left_out[OUR_MAP] += 1
+            else:
+                yield _file_item(storage, entry, entry.path)
         elif entry.path.lower().endswith((*SHARDS, *COMPRESSED, *TABLES)):
             yield from _file_items(context, storage, entry, entry.path)
+        else:
+            context.left_out[kind_of(entry.path)] += 1
+
+
+def _is_map(storage: Storage, entry: Entry) -> bool:
+    """Tell whether a file is a map that cinemae drew, see :mod:`cinemae.maps.marks`."""
+    if not entry.path.endswith(MAP_SUFFIXES) or not entry.size:
+        return False
+    try:
+        return has_mark(storage.read(entry.path, 0, min(entry.size, HEAD)))
+    except StorageError:  # whoever reads it as an image gets the error
+        return False
 
 
 def _file_items(context: Context, storage: Storage, entry: Entry, name: str) -> Iterator[Item]:
@@ -156,7 +181,7 @@ def _file_items(context: Context, storage: Storage, entry: Entry, name: str) -> 
     if lower.endswith(COMPRESSED):
         yield compressed(storage, entry.path, name)
     elif lower.endswith(SHARDS):
-        yield from shard_items(storage, entry.path, name, entry.modified)
+        yield from shard_items(storage, entry.path, name, entry.modified, left_out=context.left_out)
     elif lower.endswith(TABLES):
         yield from table_items(context, storage, entry.path, name, entry.modified)
     else:
@@ -176,6 +201,9 @@ def _list_items(context: Context, storage: Storage, address: Address) -> Iterato
         if line.problem is not None:
             yield problem(line_name, storage.uri, line.problem)
             continue
+        if wrong := _no_text(line.text, storage):
+            yield problem(line_name, storage.uri, wrong)
+            continue
         try:
             reference = resolve(line.text, address)
             target = context.access.address(reference.address)
@@ -186,6 +214,13 @@ def _list_items(context: Context, storage: Storage, address: Address) -> Iterato
             continue
         for item in items:
             yield item if via is None else item.model_copy(update={"via": via})
+
+
+def _no_text(text: str, storage: Storage) -> str | None:
+    """Return what is wrong with a line that is no UTF-8; the name of a local file may be any bytes."""
+    if printable(text) == text or os.path.lexists(Path(storage.place()).parent / text):
+        return None
+    return "not UTF-8, and no file has these bytes as its name; save the list as UTF-8"
 
 
 def _line_items(context: Context, name: str, target: Address) -> Iterator[Item]:

@@ -8,7 +8,7 @@ from cinemae.naming import printable
 from cinemae.scan.items import Item, ItemError, ListingError, MissingItemError, OversizedItemError
 from cinemae.scan.sources.access import Access
 from cinemae.scan.sources.cells import Cells
-from cinemae.scan.sources.lists import decode_line
+from cinemae.scan.sources.lists import read_line
 from cinemae.scan.sources.references import Line, parse_via, resolve
 from cinemae.scan.storage import MOST_BYTES, MissingError, Storage, StorageError, TooLargeError
 from cinemae.scan.storage.uris import Address
@@ -62,7 +62,7 @@ def _storage(item: Item, access: Access) -> Storage:
         return access.storage(item.place, named=True)
     via = parse_via(item.via)
     if isinstance(via, Line):
-        text = decode_line(access.storage(via.place, named=True).read("", via.offset, via.size), first=via.offset == 0)
+        text = read_line(access.storage(via.place, named=True), via.offset, via.size)
     else:
         text = str(_cell(item, via.place, via.column, via.row, access.storage(via.place, named=True)))
     reference = resolve(text, Address.of(via.place))

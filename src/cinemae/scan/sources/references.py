@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from cinemae.naming import forward
 from cinemae.scan.storage.uris import Address, encode_key, is_uri
 
 _LINE = re.compile(r"(\d+)\+(\d+)@(.*)", re.DOTALL)
@@ -73,6 +74,8 @@ def resolve(text: str, base: Address) -> Reference:
         address = Address.of(text)
         return Reference(address.public if address.scheme else text, address)
     folder = base.path.rpartition("/")[0]
+    if not base.scheme:
+        text = forward(text, folder or ".")
     if not base.scheme or text.startswith("/"):
         return Reference(text, Address("", "", text if text.startswith("/") else f"{folder or '.'}/{text}"))
     written = quote(text) if base.scheme in ("http", "https") else encode_key(text)

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow
 from pyarrow import fs
 
+from cinemae.leftout import HIDDEN, HIDDEN_FOLDER
 from cinemae.scan.storage.base import MOST_BYTES, Entry, Storage, StorageError, TooLargeError
 from cinemae.scan.storage.retry import TRIES, with_tries
 from cinemae.scan.storage.uris import Address, encode_key
@@ -77,7 +78,9 @@ class ArrowStorage(Storage):
         selector = fs.FileSelector(self._full(path), allow_not_found=False)
         found = self._try(path, lambda: self._system.get_file_info(selector))
         for info in sorted(found, key=lambda info: str(info.base_name)):
-            if not info.base_name.startswith("."):
+            if info.base_name.startswith("."):
+                self.leave_out(HIDDEN_FOLDER if info.type == fs.FileType.Directory else HIDDEN)
+            else:
                 yield entry_of(f"{path}/{info.base_name}" if path else info.base_name, info)
 
     def info(self, path: str = "") -> Entry | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from os import PathLike
 from typing import BinaryIO, NamedTuple
@@ -63,9 +64,16 @@ class Storage(ABC):
 
     Attributes:
         uri: Absolute local path, or URI without user, password and query.
+        left_out: Counts by kind what listings leave out, if somebody wants to know (:mod:`cinemae.leftout`).
     """
 
     uri: str
+    left_out: Counter[str] | None = None
+
+    def leave_out(self, kind: str) -> None:
+        """Count something that a listing leaves out."""
+        if self.left_out is not None:
+            self.left_out[kind] += 1
 
     @staticmethod
     def of(place: str | PathLike[str]) -> Storage:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pyarrow import fs
 
+from cinemae.leftout import HIDDEN
 from cinemae.scan.storage.arrow import ArrowStorage, entry_of
 from cinemae.scan.storage.base import Entry
 
@@ -23,7 +24,9 @@ class GcsStorage(ArrowStorage):
         found: dict[str, Entry] = {}
         for entry in self._below(path):
             name, slash, _ = entry.path.removeprefix(below).partition("/")
-            if not name.startswith("."):
+            if name.startswith("."):
+                self.leave_out(HIDDEN)
+            else:
                 found[name] = Entry(below + name, is_folder=True) if slash or entry.is_folder else entry
         yield from (found[name] for name in sorted(found))
 
@@ -32,7 +35,11 @@ class GcsStorage(ArrowStorage):
         below = f"{path}/" if path else ""
         for entry in sorted(self._below(path), key=lambda entry: entry.path.split("/")):
             names = entry.path.removeprefix(below).split("/")
-            if not entry.is_folder and not any(name.startswith(".") for name in names):
+            if entry.is_folder:
+                continue
+            if any(name.startswith(".") for name in names):
+                self.leave_out(HIDDEN)
+            else:
                 yield entry
 
     def _below(self, path: str) -> list[Entry]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import BinaryIO, NoReturn
 
+from cinemae.leftout import HIDDEN, HIDDEN_FOLDER, LINKED_FOLDER
+from cinemae.plainfiles import open_plain
 from cinemae.scan.storage.base import MOST_BYTES, Entry, MissingError, Storage, StorageError, TooLargeError
 from cinemae.scan.storage.uris import local_place
 
@@ -34,12 +36,16 @@ class LocalStorage(Storage):
         """List one folder."""
         try:
             with os.scandir(self._root / path) as found:
-                names = sorted((entry.name, _folder(entry)) for entry in found if not entry.name.startswith("."))
+                names = sorted((entry.name, _folder(entry)) for entry in found)
         except OSError as error:
             self._fail(path, error)
         for name, folder in names:
             below = f"{path}/{name}" if path else name
+            if name.startswith("."):
+                self.leave_out(HIDDEN_FOLDER if folder else HIDDEN)
+                continue
             if folder is None:
+                self.leave_out(LINKED_FOLDER)
                 continue
             yield Entry(below, is_folder=True) if folder else self._file(below)
 
@@ -56,7 +62,7 @@ class LocalStorage(Storage):
     def read(self, path: str = "", offset: int = 0, size: int | None = None, *, limit: int = MOST_BYTES) -> bytes:
         """Read bytes; the file is closed again at once."""
         try:
-            with (self._root / path).open("rb", buffering=0) as file:
+            with open_plain(self._root / path, buffering=0) as file:
                 rest = max(0, os.fstat(file.fileno()).st_size - offset)
                 wanted = rest if size is None else size
                 if wanted > limit:
@@ -74,8 +80,8 @@ class LocalStorage(Storage):
     def open(self, path: str = "") -> BinaryIO:
         """Open a file."""
         try:
-            return (self._root / path).open("rb")
-        except OSError as error:
+            return open_plain(self._root / path)
+        except (OSError, ValueError) as error:
             self._fail(path, error)
 
     def write_atomically(self, path: str, data: bytes) -> None:

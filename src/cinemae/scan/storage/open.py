@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from os import PathLike
 
+from cinemae.extras import install_hint, package_name
 from cinemae.scan.storage.base import Storage
 from cinemae.scan.storage.local import LocalStorage
 from cinemae.scan.storage.uris import Address
-
-_NEEDS = "{scheme}:// needs {package}: pip install 'cinemae[scan]'"
 
 
 def open_storage(place: str | PathLike[str]) -> Storage:
@@ -34,5 +33,5 @@ def open_storage(place: str | PathLike[str]) -> Storage:
 
         return OtherStorage(address)
     except ImportError as error:
-        package = error.name or str(error)
-        raise ImportError(_NEEDS.format(scheme=address.scheme, package=package)) from error
+        package = package_name(error.name) if error.name else str(error)
+        raise ImportError(f"{address.scheme}:// needs {package}: {install_hint('scan')}") from error

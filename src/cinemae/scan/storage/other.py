@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import fsspec
 
+from cinemae.leftout import HIDDEN, HIDDEN_FOLDER
 from cinemae.scan.storage.base import MOST_BYTES, Entry, ReadOnlyStorage, StorageError, TooLargeError
 from cinemae.scan.storage.retry import with_tries
 from cinemae.scan.storage.uris import Address, encode_key
@@ -47,7 +48,9 @@ class OtherStorage(ReadOnlyStorage):
         found = self._try(path, lambda: self._system.ls(self._full(path), detail=True, refresh=True))
         facts = {str(one["name"]).rstrip("/").rpartition("/")[2]: one for one in found}
         for name in sorted(facts):
-            if not name.startswith("."):
+            if name.startswith("."):
+                self.leave_out(HIDDEN_FOLDER if facts[name]["type"] == "directory" else HIDDEN)
+            else:
                 yield _entry(f"{path}/{name}" if path else name, facts[name])
 
     def info(self, path: str = "") -> Entry | None:
