@@ -25,7 +25,7 @@ def write_maps(scored: Scored, folder: Path, *, resize: int = 256) -> list[Path]
     NAME is the input's name without folder and suffix. If other files have these names already,
     another input's maps or anything else, a short hash of the input is added. Each
     picture carries the hash of its input, so that maps are replaced only by those of the same image
-    under the same path.
+    under the same path, and the conclusion as text.
 
     Args:
         scored: A scored image.
@@ -49,6 +49,8 @@ def write_maps(scored: Scored, folder: Path, *, resize: int = 256) -> list[Path]
             break
     info = PngInfo()
     info.add_text(_OWNER, owner)
+    if scored.verdict.conclusion is not None:
+        info.add_itxt("cinemae-conclusion", scored.verdict.conclusion.text)
     for path, picture in zip(paths, pictures.values(), strict=True):
         picture.save(path, pnginfo=info)
     return paths
