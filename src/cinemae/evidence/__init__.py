@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cinemae.evidence.rules import conclude
     from cinemae.evidence.reader import read_evidence
+    from cinemae.evidence.rules import conclude
     from cinemae.evidence.schema import Conclusion, Detail, Evidence, EvidenceOptions, Finding
     from cinemae.evidence.trust import TrustListError
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinemae.evidence.buffers import Buffer
-from cinemae.evidence.rules import conclude
 from cinemae.evidence.containers import kind_of
 from cinemae.evidence.reader import read_evidence
+from cinemae.evidence.rules import conclude
 from cinemae.evidence.schema import Evidence, EvidenceOptions
 from cinemae.evidence.trust import TrustListError, trust_lists
 from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, UnreadableFileError, UnsupportedFormatError

@@ -118,7 +118,7 @@ def _as_text(tag: int, kind: int, value: bytes, order: str) -> str:
         return str(_number((kind, value), order))
     if tag in _UTF16:
         return value.decode("utf-16-le", "replace").rstrip("\0")
-    if tag == 0x9286 and kind == 7:
+    if tag == 0x9286 and kind != 2:  # some writers give it the type of bytes
         return _comment(value, order)
     return value.split(b"\0", 1)[0].decode("utf-8", "replace") if kind == 2 else _printed(value)
 

@@ -19,6 +19,7 @@ from cinemae.evidence.words import clean, details
 
 Place = Literal["text", "exif", "xmp", "iptc", "comment", "c2pa"]
 MOST_MATCHED = 1 << 20  # characters of a value that a rule looks at
+MOST_SEARCHED = 20_000  # characters at its end that a pattern is searched in
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -53,6 +54,7 @@ class Rule(BaseModel):
     contains: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
     json_keys: tuple[str, ...] | None = None
+    pattern: re.Pattern[str] | None = None
     also: dict[str, Literal["uuid"]] = {}
     parse: str | None = None
     source: str
@@ -71,6 +73,7 @@ class Rule(BaseModel):
             and (not self.equals or lower in self.equals)
             and all(part in lower for part in self.contains)
             and (not self.any or any(part in lower for part in self.any))
+            and (self.pattern is None or self.pattern.search(text[-MOST_SEARCHED:]) is not None)
             and all(_UUID.fullmatch(beside.get(name, "").strip()) for name in self.also)
             and (self.json_keys is None or _has(text, self.json_keys))
         )

@@ -27,6 +27,7 @@ from cinemae.images.errors import (
     TruncatedImageError,
     UnsupportedFormatError,
 )
+from cinemae.images.png_text import without_large_text
 from cinemae.images.structure import check_structure
 
 ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
@@ -63,6 +64,7 @@ def identify(data: bytes, name: str) -> Image.Image:
     if _is_short(data):
         raise TruncatedImageError(name, "the file ends too early (before the end that its header states)")
     check_structure(data, name)
+    data = without_large_text(data)
     brands = _brands(data)
     if brands & HEIF_BRANDS and not brands & AVIF_BRANDS and "HEIF" not in Image.OPEN:
         raise UnsupportedFormatError(name, "HEIC needs the extra: pip install 'cinemae[heic]'")
