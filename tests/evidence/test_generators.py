@@ -224,7 +224,15 @@ def test_each_rule_has_a_source_and_a_parser_that_exists():
     for rule in load_rules().rules:
         assert rule.source.startswith(("https://", "user script")), rule.generator
         assert rule.parse is None or rule.parse in PARSERS
-        assert rule.starts or rule.equals or rule.contains or rule.any or rule.json_keys or len(rule.keys) == 1
+        assert (
+            rule.starts
+            or rule.equals
+            or rule.contains
+            or rule.any
+            or rule.json_keys
+            or rule.pattern
+            or len(rule.keys) == 1
+        )
 
 
 def test_every_generator_of_the_data_file_is_tried_here_or_in_manifests():
