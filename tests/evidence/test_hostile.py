@@ -16,6 +16,7 @@ from cinemae import Detector
 from cinemae.evidence import read_evidence
 from cinemae.evidence.containers.blocks import MOST_BLOCKS, MOST_BYTES, MOST_TOTAL
 from cinemae.evidence.words import clean
+from cinemae.images.png_text import without_large_text
 from pictures import chunk, encode, photo
 
 
@@ -96,6 +97,38 @@ def test_what_was_read_before_a_packet_breaks_is_kept():
 def test_directories_that_point_to_themselves_end():
     loop = b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + struct.pack("<HHII", 0x8769, 4, 1, 8) + struct.pack("<I", 8)
     assert read_evidence(st.jpeg_with(st.jpeg_exif(loop))).findings == ()
+
+
+def test_tags_that_share_their_bytes_are_not_copied_a_thousand_times():
+    """A directory of 1,000 unknown tags, each of them the same megabyte."""
+    count, size = 1_000, 1 << 20
+    start = 8 + 2 + 12 * count + 4
+    entries = b"".join(struct.pack("<HHII", 0xC000 + n, 7, size, start) for n in range(count))
+    structure = b"II*\0\x08\0\0\0" + struct.pack("<H", count) + entries + b"\0\0\0\0" + b"x" * size
+    used, _ = peak(st.with_chunks(chunk(b"eXIf", structure)))
+    assert used < 16 * size
+
+
+def test_bombs_in_thousands_cost_no_more_than_one(monkeypatch):
+    packed = zlib.compress(b"\0" * MOST_BYTES, 9)
+    unpacked = []
+    real = zlib.decompressobj
+
+    class Counting:
+        def __init__(self, *given: int) -> None:
+            self.inner = real(*given)
+
+        def decompress(self, *given: object) -> bytes:
+            unpacked.append(out := self.inner.decompress(*given))
+            return out
+
+    monkeypatch.setattr(zlib, "decompressobj", Counting)
+    data = st.with_chunks(*[chunk(b"zTXt", b"k\0\0" + packed)] * 500)
+    read_evidence(data)
+    assert sum(map(len, unpacked)) <= MOST_TOTAL + MOST_BYTES
+    unpacked.clear()
+    without_large_text(data)
+    assert sum(map(len, unpacked)) <= 34 << 20
 
 
 def test_deep_json_is_left_out():

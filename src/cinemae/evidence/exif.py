@@ -21,6 +21,8 @@ NAMES = {
     0xA433: "LensMake", 0xA434: "LensModel", 0x829A: "ExposureTime", 0x829D: "FNumber", 0x8827: "ISO",
     0x920A: "FocalLength", 0x010D: "DocumentName",
 }  # fmt: skip
+_C2PA = 0xCD41
+_WANTED = frozenset(NAMES) | {700, 33723, 34377, _C2PA, _EXIF, _GPS, _THUMBNAIL, _THUMBNAIL_SIZE, 1, 2, 3, 4}
 _UTF16 = (0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F)
 
 
@@ -30,7 +32,7 @@ class Tags:
 
     Attributes:
         text: Values as text, by name.
-        raw: Bytes of the values of the first directory, by number.
+        raw: Bytes of the values of the first directory, by number; of a C2PA store its size, in eight bytes.
         thumbnail: The embedded preview, a JPEG; empty if there is none.
         position: Whether there is a directory of GPS tags with a latitude.
         gps: Latitude and longitude in degrees, if they can be read.
@@ -89,7 +91,10 @@ def _directory(data: Buffer, order: str, place: int, most: int) -> tuple[Entries
             return found, 0
         tag, kind, number = struct.unpack(order + "HHI", entry[:8])
         size = _SIZES.get(kind, 0) * number
-        if not size or size > most:
+        if tag == _C2PA:  # of which only the size is asked
+            found[tag] = (kind, size.to_bytes(8, "big"))
+        # Others are not copied: a thousand of them may claim the same bytes.
+        if not size or size > most or tag not in _WANTED or tag == _C2PA:
             continue
         (start,) = struct.unpack(order + "I", entry[8:])
         value = entry[8 : 8 + size] if size <= 4 else data[start : start + size]

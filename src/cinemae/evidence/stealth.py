@@ -21,7 +21,8 @@ from cinemae.evidence.words import decode, details
 SIGNATURES = (b"stealth_pngcomp", b"stealth_pnginfo")
 _BITS = 8 * len(SIGNATURES[0])
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
-MOST_PIXELS = 100_000_000
+MOST_PIXELS = 20_000_000  # of a picture that is decoded; NovelAI makes up to 3
+MOST_ROWS = 16 << 20  # bytes that are unpacked to see the signature
 
 
 def stealth_finding(data: Buffer, parts: Parts) -> Finding | None:
@@ -60,6 +61,8 @@ def _begins(data: Buffer) -> bool:
     if depth != 8 or colour != 6 or interlaced or not width or height < _BITS:
         return bool(interlaced and colour == 6 and depth == 8)  # rare: decode it
     row = 1 + 4 * width
+    if row * _BITS > MOST_ROWS:
+        return False
     rows = _rows(data, row * _BITS)
     if len(rows) < row * _BITS:
         return False

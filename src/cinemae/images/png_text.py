@@ -23,7 +23,12 @@ def without_large_text(data: bytes) -> bytes:
         size, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         end = place + 12 + size
         if kind in (b"zTXt", b"iTXt", b"tEXt"):
-            unpacked = _unpacked(kind, data[place + 8 : place + 8 + min(size, 200)], data, place + 8, size)
+            # Once there is too much, no other is unpacked: thousands of them would take their time.
+            unpacked = (
+                0
+                if total > MOST_TOGETHER
+                else _unpacked(kind, data[place + 8 : place + 8 + min(size, 200)], data, place + 8, size)
+            )
             total += unpacked
             if unpacked > MOST_UNPACKED or total > MOST_TOGETHER:
                 left_out.append((place, end))

@@ -9,7 +9,7 @@ from typing import Literal
 from cinemae.evidence.buffers import Buffer
 from cinemae.evidence.exif import Tags
 
-__all__ = ["Block", "Buffer", "Kind", "Parts", "inflate"]
+__all__ = ["Block", "Buffer", "Kind", "Parts"]
 
 Kind = Literal["text", "exif", "xmp", "iptc", "c2pa", "comment", "mpf", "gain_map"]
 
@@ -58,6 +58,7 @@ class Parts:
     alpha: bool = False
     exif: Tags | None = None
     _total: int = 0
+    _unpacked: int = 0
 
     def add(self, kind: Kind, where: str, data: bytes, key: str = "") -> None:
         """Keep a block, unless it is one too many."""
@@ -69,6 +70,23 @@ class Parts:
             self._total += len(data)
             self.blocks.append(Block(kind, where, data, key))
 
+    def unpack(self, where: str, data: bytes) -> bytes | None:
+        """Unpack zlib data, no further than is read of one block and of all together; None if it is broken or too much.
+
+        What was unpacked in vain counts, too: a thousand bombs cost no more than one.
+        """
+        most = min(MOST_BYTES, MOST_TOTAL - self._unpacked)
+        try:
+            out = zlib.decompressobj().decompress(data, most + 1) if most > 0 else b""
+        except zlib.error:
+            self.note(f"{where}: can't be unpacked")
+            return None
+        self._unpacked += len(out)
+        if most <= 0 or len(out) > most:
+            self.note(f"{where}: larger than is read ({MOST_BYTES >> 20} MiB each, {MOST_TOTAL >> 20} MiB together)")
+            return None
+        return out
+
     def note(self, text: str) -> None:
         """Say once what was left out."""
         if text not in self.notes and len(self.notes) < 50:
@@ -77,12 +95,3 @@ class Parts:
     def of(self, kind: Kind) -> list[Block]:
         """Return the blocks of a kind."""
         return [block for block in self.blocks if block.kind == kind]
-
-
-def inflate(data: bytes) -> bytes:
-    """Unpack zlib data, one byte beyond the limit at most, so that a bomb is seen and not unpacked.
-
-    Raises:
-        zlib.error: If it isn't zlib data.
-    """
-    return zlib.decompressobj().decompress(data, MOST_BYTES + 1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-
-from cinemae.evidence.containers.blocks import MOST_BYTES, MOST_STEPS, Buffer, Parts, inflate
+from cinemae.evidence.containers.blocks import MOST_BYTES, MOST_STEPS, Buffer, Parts
 from cinemae.evidence.words import clean, decode
 
 XMP_KEY = b"XML:com.adobe.xmp"
@@ -49,11 +47,10 @@ def _text(kind: str, body: bytes, parts: Parts) -> None:
     elif kind == "zTXt":
         rest = rest[1:]
     if packed:
-        try:
-            rest = inflate(rest)
-        except zlib.error:
-            parts.note(f"{where}: can't be unpacked")
+        unpacked = parts.unpack(where, rest)
+        if unpacked is None:
             return
+        rest = unpacked
     if key == XMP_KEY:
         parts.add("xmp", where, rest)
     elif name.startswith("Raw profile type "):

@@ -18,5 +18,5 @@ def walk(data: Buffer, parts: Parts) -> None:
             parts.add("iptc", where, tags.raw[tag])
     if _C2PA in tags.raw:
         parts.add("c2pa", "TIFF C2PA", b"")
-        parts.manifest_bytes = len(tags.raw[_C2PA])
+        parts.manifest_bytes = int.from_bytes(tags.raw[_C2PA], "big")
     parts.exif = tags
