@@ -9,11 +9,12 @@ from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
+from cinemae.evidence.schema import Evidence, EvidenceOptions
 from cinemae.features.extractor import Extraction, FeatureExtractor
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, default_scales
 from cinemae.fusion.conformal import check_request
 from cinemae.fusion.head import FusionHead, HeadError
-from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, load_image
+from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, load_image, read_file
 from cinemae.loading import build_extractor, find_head
 from cinemae.mae.runtime import cores
 from cinemae.mae.select import PrecisionChoice
@@ -22,6 +23,7 @@ from cinemae.pipeline import ordered_map
 from cinemae.verdict import ErrorInfo, Verdict
 
 ACCURATE_ROUNDS = 4
+READ_EVIDENCE = EvidenceOptions()
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Detector:
         alpha: An error rate that replaces the head's own, or None.
         decision: How the head's probabilities become verdicts; None without a head.
         jobs: Images scored at the same time by :meth:`detect` and :meth:`score_many`.
+        evidence: How files' own statements are read; None reads none. They never enter a score.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Detector:
         threshold: float | None = None,
         alpha: float | None = None,
         jobs: int = 1,
+        evidence: EvidenceOptions | None = READ_EVIDENCE,
     ) -> None:
         """Tie the parts together.
 
@@ -75,6 +79,7 @@ class Detector:
             HeadError: If it was trained on another MAE or noise model, there are both a threshold and an alpha, or one
                 is out of range.
             AlphaError: If the head was calibrated on too few images for that alpha.
+            TrustListError: If the trust list of ``evidence`` can't be used.
         """
         if head is not None:
             head.config.spec.require(extractor.spec)
@@ -92,6 +97,11 @@ class Detector:
         self.threshold, self.alpha, self.jobs = threshold, alpha, jobs
         check_request(threshold, alpha)
         self.decision = None if head is None else head.decision(threshold, alpha)
+        self.evidence = evidence
+        if evidence is not None and evidence.trust_list is not None:
+            from cinemae.evidence.trust import trust_lists
+
+            trust_lists(evidence.trust_list)  # one that can't be used is told before any image is scored
 
     @classmethod
     def load(
@@ -107,6 +117,7 @@ class Detector:
         limits: ImageLimits | None = None,
         threshold: float | None = None,
         alpha: float | None = None,
+        evidence: EvidenceOptions | None = READ_EVIDENCE,
     ) -> Detector:
         """Load a detector.
 
@@ -124,6 +135,7 @@ class Detector:
             limits: What an image must keep to.
             threshold: Decides alone; never inconclusive.
             alpha: Error rate of the verdicts, in (0, 1), instead of the head's own.
+            evidence: How files' own statements are read; None reads none.
 
         Raises:
             CheckpointError: If a weight is missing or does not fit; never replaced by chance.
@@ -131,6 +143,7 @@ class Detector:
             HeadError: If the head is missing or was trained on another MAE, or if both a threshold and an
                 alpha are given.
             AlphaError: If the head was calibrated on too few images for that alpha.
+            TrustListError: If the trust list of ``evidence`` can't be used.
         """
         jobs = jobs or cores()
         known = backbone is None or str(backbone) == DEFAULT_BACKBONES["semantic"]
@@ -142,7 +155,7 @@ class Detector:
             names["semantic"] = backbone
         spec = FeatureSpec(scales=default_scales()) if head is None else head.config.spec
         extractor = build_extractor(names, spec, device=device, precision=precision, jobs=jobs, threads=threads)
-        detector = cls(extractor, head, limits=limits, threshold=threshold, alpha=alpha, jobs=jobs)
+        detector = cls(extractor, head, limits=limits, threshold=threshold, alpha=alpha, jobs=jobs, evidence=evidence)
         return detector.with_rounds(ACCURATE_ROUNDS) if accurate else detector
 
     def with_rounds(self, rounds: int) -> Detector:
@@ -210,25 +223,40 @@ class Detector:
         """
         return self._finish(*self._decode(source, name), seed, alone=alone)
 
-    def _decode(self, source: Source, name: str | None) -> tuple[str, LoadedImage | ImageError, float]:
+    def _decode(self, source: Source, name: str | None) -> tuple[LoadedImage | ImageError, Evidence | None, float]:
         start = time.perf_counter()
+        whole: tuple[bytes, str] | None = None
         try:
+            if self.evidence is not None and (whole := read_file(source, name=name, limits=self.limits)):
+                source, name = whole
             image: LoadedImage | ImageError = load_image(
                 source, name=name, limits=self.limits, reduce_to=self.extractor.reduce_to
             )
         except ImageError as error:
             image = error
-        return image.name, image, time.perf_counter() - start
+        return image, self._read(whole, image), time.perf_counter() - start
 
-    def _finish(self, name: str, image: LoadedImage | ImageError, seconds: float, seed: int, *, alone: bool) -> Scored:
+    def _read(self, whole: tuple[bytes, str] | None, image: LoadedImage | ImageError) -> Evidence | None:
+        if self.evidence is None or whole is None:
+            return None
+        from cinemae.evidence.beside import gather  # the readers are loaded with the first file
+
+        return gather(whole[0], self.evidence, None if isinstance(image, ImageError) else image)
+
+    def _finish(
+        self, image: LoadedImage | ImageError, evidence: Evidence | None, seconds: float, seed: int, *, alone: bool
+    ) -> Scored:
+        from cinemae.evidence.beside import with_evidence
+
         if isinstance(image, ImageError):
             error = ErrorInfo(type=type(image).__name__, message=str(image))
-            return Scored(Verdict(path=name, model=self.fingerprint, seed=seed, seconds=seconds, error=error))
+            refused = Verdict(path=image.name, model=self.fingerprint, seed=seed, seconds=seconds, error=error)
+            return Scored(with_evidence(refused, evidence))
         start = time.perf_counter()
         extraction = self.extractor.extract(image.pixels, seed, alone=alone)
         facts = image.facts
         verdict = Verdict(
-            path=name,
+            path=image.name,
             **self._judge(extraction, facts.notes),
             width=facts.width,
             height=facts.height,
@@ -241,7 +269,7 @@ class Detector:
             seed=seed,
             seconds=seconds + time.perf_counter() - start,
         )
-        return Scored(verdict, image, extraction)
+        return Scored(with_evidence(verdict, evidence), image, extraction)
 
     def _judge(self, extraction: Extraction, notes: tuple[str, ...]) -> dict[str, object]:
         said: dict[str, object] = {}

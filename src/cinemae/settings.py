@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cinemae.evidence.schema import EvidenceOptions
+
 if TYPE_CHECKING:
     from cinemae.detector import Detector
+    from cinemae.evidence.beside import EvidenceOnly
 
 
 class DetectorSettings(BaseModel):
@@ -23,6 +27,10 @@ class DetectorSettings(BaseModel):
         accurate: Four rounds of semantic masks, not one.
         threshold: Decides alone; never inconclusive.
         alpha: Error rate of the verdicts; None takes the head's. Not together with a threshold.
+        evidence: ``on`` reads what files say of themselves beside the pixels, ``off`` reads none of it, ``only`` reads
+            nothing else and loads no model.
+        personal: Whether places, names of people and serial numbers are told, not only that they are there.
+        trust_list: PEM file of the authorities whose C2PA signatures are trusted; None takes the package's lists.
         max_pixels: Most pixels that an image's header may declare.
         max_bytes: Most bytes of an image's file.
     """
@@ -38,6 +46,9 @@ class DetectorSettings(BaseModel):
     accurate: bool = False
     threshold: float | None = Field(default=None, gt=0, lt=1)
     alpha: float | None = Field(default=None, gt=0, lt=1)
+    evidence: Literal["on", "off", "only"] = "on"
+    personal: bool = False
+    trust_list: str | None = None
     max_pixels: int = Field(default=100_000_000, ge=1)
     max_bytes: int = Field(default=1 << 30, ge=1)
 
@@ -47,6 +58,24 @@ class DetectorSettings(BaseModel):
             raise ValueError("give a threshold or an alpha, not both: a threshold decides alone")
         return self
 
+    def evidence_options(self) -> EvidenceOptions | None:
+        """Return how evidence is read; None if it isn't."""
+        if self.evidence == "off":
+            return None
+        return EvidenceOptions(personal=self.personal, trust_list=self.trust_list and Path(self.trust_list))
+
+    def load_reader(self) -> EvidenceOnly:
+        """Return what reads evidence alone, for ``evidence="only"``.
+
+        Raises:
+            TrustListError: If the trust list can't be used.
+        """
+        from cinemae.evidence.beside import EvidenceOnly
+        from cinemae.images import ImageLimits
+
+        limits = ImageLimits(max_pixels=self.max_pixels, max_bytes=self.max_bytes)
+        return EvidenceOnly(self.evidence_options(), limits)
+
     def load(self) -> Detector:
         """Load the detector.
 
@@ -54,6 +83,7 @@ class DetectorSettings(BaseModel):
             CheckpointError: If a weight is missing or does not fit.
             DeviceError: If the device can't be used.
             HeadError: If the head is missing, was trained on another MAE, or has no verdicts at this alpha.
+            TrustListError: If the trust list can't be used.
             ValueError: If ``accurate`` is asked of a model without partition masks.
         """
         from cinemae.detector import Detector
@@ -70,4 +100,5 @@ class DetectorSettings(BaseModel):
             limits=ImageLimits(max_pixels=self.max_pixels, max_bytes=self.max_bytes),
             threshold=self.threshold,
             alpha=self.alpha,
+            evidence=self.evidence_options(),
         )

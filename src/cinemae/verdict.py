@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from cinemae.evidence.schema import Conclusion, Evidence
+
 Label = Literal["ai", "real", "inconclusive"]
 Precision = Literal["f32", "bf16", "f16"]
 
@@ -25,7 +27,9 @@ class ErrorInfo(BaseModel):
 
 
 class Verdict(BaseModel):
-    """What cinemae says of one input: a verdict or an error, never neither.
+    """What cinemae says of one input: a verdict on its pixels or an error, and beside it what the file says of itself.
+
+    Where only the evidence is read, there is neither verdict nor error, but a conclusion.
 
     Attributes:
         path: The input as it was named by the caller.
@@ -55,6 +59,8 @@ class Verdict(BaseModel):
         seconds: Time for decoding and scoring.
         error: The refusal, or None. An image that was scored and whose map can't be written has an error (``MapError``)
             beside its numbers.
+        evidence: What the file says of itself; None if it was not read. The fields above are of the pixels alone.
+        conclusion: What pixels and file come to together; None if the file was not read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +86,8 @@ class Verdict(BaseModel):
     seed: int = 0
     seconds: float = 0.0
     error: ErrorInfo | None = None
+    evidence: Evidence | None = None
+    conclusion: Conclusion | None = None
 
 
 def guarantee(alpha: float) -> str:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from cinemae.cli.output import CsvWriter, JsonWriter, TableWriter, make_writer, readable_bytes, table_line
+from cinemae.evidence import Evidence, Finding, conclude
 from cinemae.verdict import ErrorInfo, Verdict
 
 GOOD = Verdict(
@@ -65,7 +66,9 @@ def test_csv_has_a_header_and_every_field():
     assert [state.count("\n") for state in stream.states] == [1, 2, 3]
     good, bad = csv.DictReader(io.StringIO(stream.getvalue()))
     spread = {"band_low", "band_high", "error_type", "error_message"}
-    assert good.keys() == Verdict.model_fields.keys() - {"band", "error"} | spread
+    together = {"conclusion", "conclusion_basis", "conclusion_text"}
+    said = {"generator", "findings", "contradictions", "evidence_notes"}
+    assert good.keys() == Verdict.model_fields.keys() - {"band", "error", "evidence"} | spread | together | said
     assert good["path"] == "holiday, 2.jpg"
     assert (good["band_low"], good["band_high"]) == ("0.4", "0.6")
     assert (good["alpha"], good["p_ai"], good["p_real"]) == ("0.05", "0.75", "0.125")
@@ -128,3 +131,34 @@ def test_any_name_can_be_written_whatever_the_locale(kind):
     stream.flush()
     wanted = "Grüße-日本.png".encode("ascii", "backslashreplace") if kind == "table" else "Grüße-日本.png".encode()
     assert wanted in raw.getvalue()
+
+
+def said(**more: object) -> Verdict:
+    finding = Finding(source="generator", says="ai", strength="stated", generator="ComfyUI", where="PNG", text="made")
+    evidence = Evidence(findings=(finding,), notes=("XMP \x1b[31m: not read",))
+    return GOOD.model_copy(update={"evidence": evidence, "conclusion": conclude(evidence, "ai", 0.5)} | more)
+
+
+def test_the_conclusion_stands_below_its_line():
+    stream = io.StringIO()
+    writer = TableWriter(stream)
+    writer.write(said())
+    writer.write(GOOD.model_copy(update={"evidence": Evidence(), "conclusion": conclude(Evidence(), "ai", 0.5)}))
+    head, first, below, second = stream.getvalue().splitlines()
+    assert below == r"  -> ai - made (PNG, not signed); pixels: ai, 0.50; not read: XMP \x1b[31m: not read"
+    assert first[head.index("path") :].startswith("holiday")
+    assert second == first
+
+
+def test_csv_holds_the_conclusion_and_the_findings():
+    stream = Flushed()
+    CsvWriter(stream).write(said())
+    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert (row["conclusion"], row["conclusion_basis"], row["generator"]) == ("ai", "statement and pixels", "ComfyUI")
+    assert json.loads(row["findings"])[0]["strength"] == "stated"
+
+
+def test_a_verdict_without_pixels_has_its_conclusion_in_the_first_column():
+    label, line = table_line(said(verdict=None, probability=None, width=None, height=None))
+    assert label == "ai"
+    assert "None" not in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ import pytest
 from pyarrow import parquet
 from pydantic import BaseModel
 
+from cinemae.evidence import Conclusion, Detail, Evidence, Finding, conclude
 from cinemae.scan.rows import (
     LikelihoodMap,
     PartReport,
@@ -28,7 +30,7 @@ from cinemae.verdict import ErrorInfo, Verdict
 PROMISED = (
     "id sha256 verdict probability threshold band_low band_high alpha p_ai p_real bits_per_dim"
     " width height format file_bytes frames notes error_type error_message model precision seed seconds"
-    " duplicate_of attempts"
+    " duplicate_of attempts evidence conclusion"
 )
 SCORED = Verdict(
     path="a/ä.png",
@@ -131,3 +133,21 @@ def test_a_type_without_a_column_is_refused():
 
     with pytest.raises(TypeError, match="no column type for"):
         arrow_fields(Odd)
+
+
+def test_evidence_and_conclusion_are_nested_columns():
+    camera = Finding(
+        source="camera", says="captured", strength="weak", where="EXIF", text="a camera",
+        details=(Detail(name="camera", value="X100"),), contradicts=(1,),
+    )  # fmt: skip
+    evidence = Evidence(findings=(camera,), contradictions=("a, but b",), notes=("XMP: not read",))
+    verdict = SCORED.model_copy(update={"evidence": evidence, "conclusion": conclude(evidence, "ai", 0.3)})
+    table = parquet.read_table(io.BytesIO(encode_rows([row_of(verdict, attempts=1)], REPORT, maps=False)))
+    (row,) = table.to_pylist()
+    assert Evidence.model_validate(row["evidence"]) == evidence
+    assert Conclusion.model_validate(row["conclusion"]) == verdict.conclusion
+    (found,) = row["evidence"]["findings"]
+    assert found["details"] == [{"name": "camera", "value": "X100"}]
+    empty = parquet.read_table(io.BytesIO(encode_rows([row_of(REFUSED, attempts=1)], REPORT, maps=False)))
+    assert empty.schema == table.schema
+    assert empty.to_pylist()[0]["evidence"] is None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 
@@ -16,20 +17,26 @@ from cinemae.cli.options import (
     Alpha,
     Backbone,
     Device,
+    EvidenceOnly,
     Jobs,
     MaskSeed,
     MaxPixels,
     Model,
+    NoEvidence,
+    Personal,
     Precision,
     PrecisionName,
     Threshold,
+    TrustList,
     check_decision,
+    evidence_choice,
 )
 
 if TYPE_CHECKING:
     from cinemae.cli.inputs import Input
     from cinemae.cli.output import Writer
     from cinemae.detector import Detector, Scored
+    from cinemae.leftout import LeftOut
     from cinemae.verdict import Verdict
 
 
@@ -61,6 +68,10 @@ def detect(
     seed: MaskSeed = 0,
     allow_url: Annotated[bool, typer.Option("--allow-url", help="Fetch http and https URLs.")] = False,
     max_pixels: MaxPixels = 100_000_000,
+    no_evidence: NoEvidence = False,
+    evidence_only: EvidenceOnly = False,
+    personal: Personal = False,
+    trust_list: TrustList = None,
 ) -> None:
     """Say of each image whether an AI generator made it: ai, real or inconclusive.
 
@@ -69,12 +80,26 @@ def detect(
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
     check_decision(threshold, alpha)
-    from cinemae.cli.inputs import expand
+    choice = evidence_choice(no_evidence, evidence_only)
+    if maps is not None and choice == "only":
+        raise typer.BadParameter("there is no map without pixels", param_hint="--map")
+    from cinemae.cli.inputs import expand, open_inputs
     from cinemae.cli.output import make_writer
-    from cinemae.leftout import LeftOut, sentence
+    from cinemae.evidence.schema import EvidenceOptions
+    from cinemae.leftout import LeftOut
 
     left_out = LeftOut()
     inputs = expand(paths, allow_url=allow_url, left_out=left_out)
+    kind = "json" if as_json else "csv" if as_csv else "table"
+    options = EvidenceOptions(personal=personal, trust_list=trust_list)
+    if choice == "only":
+        from cinemae.evidence.beside import EvidenceOnly as Reader
+        from cinemae.images import ImageLimits
+
+        reader = Reader(options, ImageLimits(max_pixels=max_pixels))
+        writer = make_writer(kind)
+        refused = write_verdicts(reader.score_many(open_inputs(inputs)), inputs, writer)
+        close(writer, len(inputs), refused, left_out)
     if maps is not None:
         make_folder(maps, "--map")
     require_device(device)
@@ -93,6 +118,7 @@ def detect(
         limits=ImageLimits(max_pixels=max_pixels),
         threshold=threshold,
         alpha=alpha,
+        evidence=None if choice == "off" else options,
     )
     if maps is not None and "semantic" not in detector.extractor.spec.scales:
         raise typer.BadParameter("this model has no semantic scale to draw maps of", param_hint="--map")
@@ -104,34 +130,49 @@ def detect(
     decision = detector.decision
     if not (as_json or as_csv) and decision is not None and decision.alpha is not None:
         typer.echo(f"cinemae: {guarantee(decision.alpha)}", err=True)
-    writer = make_writer("json" if as_json else "csv" if as_csv else "table")
-    refused = score_inputs(detector, inputs, writer, maps=maps, seed=seed, batch_size=batch_size)
+    scores = detector.score_many(open_inputs(inputs), seed=seed, batch_size=batch_size)
+    writer = make_writer(kind)
+    refused = write_verdicts(drawn(scores, maps, detector), inputs, writer)
+    close(writer, len(inputs), refused, left_out)
+
+
+def close(writer: Writer, inputs: int, refused: int, left_out: LeftOut) -> NoReturn:
+    """Say what a folder's files were left out, and end the command."""
+    from cinemae.leftout import sentence
+
     if found := left_out.counts():
         writer.finish(found)
-        typer.echo(f"cinemae: {len(inputs):,} inputs, {refused:,} of them refused; {sentence(found)}", err=True)
+        typer.echo(f"cinemae: {inputs:,} inputs, {refused:,} of them refused; {sentence(found)}", err=True)
     raise typer.Exit(1 if refused else 0)
 
 
-def score_inputs(
-    detector: Detector, inputs: list[Input], writer: Writer, *, maps: Path | None, seed: int, batch_size: int
-) -> int:
-    """Score the inputs, write each verdict as it comes, and return how many were refused.
+class _Result(Protocol):
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+def drawn(scores: Iterable[Scored], maps: Path | None, detector: Detector) -> Iterator[Scored]:
+    """Yield what was scored, after its maps have been written, if they are wanted."""
+    for scored in scores:
+        if maps is not None and scored.image is not None:
+            verdict = with_map(scored, maps, detector.extractor.spec.scales["semantic"].resize)
+            scored = replace(scored, verdict=verdict)
+        yield scored
+
+
+def write_verdicts(results: Iterable[_Result], inputs: Sequence[Input], writer: Writer) -> int:
+    """Write each verdict as it comes, and return how many inputs were refused.
 
     Raises:
         typer.Exit: With status 130 after Ctrl-C; what was written by then is whole.
     """
-    from cinemae.cli.inputs import open_inputs
-
     done = refused = 0
     try:
         with tracker(writer, len(inputs)) as track:
-            for scored in track(detector.score_many(open_inputs(inputs), seed=seed, batch_size=batch_size)):
-                verdict = scored.verdict
-                if maps is not None and scored.image is not None:
-                    verdict = with_map(scored, maps, detector.extractor.spec.scales["semantic"].resize)
-                writer.write(verdict)
+            for result in track(results):
+                writer.write(result.verdict)
                 done += 1
-                refused += verdict.error is not None
+                refused += result.verdict.error is not None
     except KeyboardInterrupt:
         typer.echo(f"interrupted after {done} of {len(inputs)} inputs", err=True)
         raise typer.Exit(INTERRUPTED) from None

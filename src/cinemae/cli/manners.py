@@ -74,6 +74,7 @@ def mendable() -> tuple[type[Exception], ...]:
     """
     from cinemae.compare.errors import CompareError
     from cinemae.datasets import ManifestError
+    from cinemae.evidence.trust import TrustListError
     from cinemae.features.spec import SpecMismatchError
     from cinemae.fusion.head import HeadError
     from cinemae.images import ImageError
@@ -84,7 +85,7 @@ def mendable() -> tuple[type[Exception], ...]:
     from cinemae.scores import ScoresError
 
     ours = (CheckpointError, CompareError, DeviceError, HeadError, ImageError, ManifestError, ReportError, ScoresError)
-    return *ours, SpecMismatchError, EncodingError, OSError
+    return *ours, SpecMismatchError, TrustListError, EncodingError, OSError
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -65,6 +66,19 @@ MaskSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the masks.
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse images of more pixels.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: CUDA if it is there, and torch.")]
 
+NoEvidence = Annotated[
+    bool, typer.Option("--no-evidence", help="Look at the pixels only, not at what the file says of itself.")
+]
+EvidenceOnly = Annotated[
+    bool, typer.Option("--evidence-only", help="Read what files say of themselves; no model, no pixels.")
+]
+Personal = Annotated[
+    bool, typer.Option("--personal", help="Tell GPS positions, names and serial numbers, not only that they are there.")
+]
+TrustList = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="PEM file of authorities whose C2PA signatures are trusted.")
+]
+
 Layout = Annotated[LayoutName, typer.Option(help="How the labelled set is laid out; auto looks at its names.")]
 Label = Annotated[
     list[str] | None,
@@ -72,6 +86,17 @@ Label = Annotated[
         metavar="NAME=ai|real", help="What the set calls a class; given for both. Needed where classes are numbers."
     ),
 ]
+
+
+def evidence_choice(no_evidence: bool, evidence_only: bool) -> Literal["on", "off", "only"]:
+    """Return what is asked of the evidence.
+
+    Raises:
+        typer.BadParameter: If it is both none and only.
+    """
+    if no_evidence and evidence_only:
+        raise typer.BadParameter("give --no-evidence or --evidence-only, not both")
+    return "off" if no_evidence else "only" if evidence_only else "on"
 
 
 def check_decision(threshold: float | None, alpha: float | None) -> None:

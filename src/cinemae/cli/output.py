@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, TextIO
 
+from cinemae.evidence.schema import Evidence
 from cinemae.leftout import LeftOutCounts
 from cinemae.naming import guarded
 from cinemae.verdict import Verdict
@@ -15,6 +17,7 @@ from cinemae.verdict import Verdict
 SCORE_COLUMNS = ("verdict", "P(ai)", "bits/dim", "size", "format", "bytes", "seconds")
 WIDTHS = (12, 6, 8, 11, 6, 9, 7)
 COLOURS = {"ai": "bold red", "real": "green", "inconclusive": "yellow", "refused": "magenta"}
+COLOURS |= {"partly_ai": "bold red", "conflict": "bold yellow"}
 
 
 class Writer(Protocol):
@@ -51,11 +54,13 @@ class JsonWriter:
 
 
 class CsvWriter:
-    """A header and one row a verdict; columns are the schema's fields with those of three spread out.
+    """A header and one row a verdict; columns are the schema's fields with those of some spread out.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it
     (:func:`cinemae.naming.guarded`). ``band`` becomes ``band_low`` and ``band_high``, ``error`` becomes
-    ``error_type`` and ``error_message``, ``notes`` are joined by ``; ``. None is an empty cell.
+    ``error_type`` and ``error_message``, ``conclusion`` its own three
+    fields, ``evidence`` the generator, its findings as JSON, and what contradicts; ``notes`` are joined by ``; ``. None
+    is an empty cell.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -77,7 +82,8 @@ class CsvWriter:
 class TableWriter:
     """A readable line a verdict, in columns of fixed width so that no line waits for the next ones.
 
-    On a terminal it is coloured, and printed above a progress bar that shares the console.
+    Below it stands the conclusion, if the file says anything of itself. On a terminal it is coloured, and printed above
+    a progress bar that shares the console.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -90,6 +96,8 @@ class TableWriter:
         """Print one line."""
         label, line = table_line(verdict)
         self._print(line, COLOURS[label], len(label))
+        if (told := conclusion_line(verdict)) is not None:
+            self._print(f"  -> {told}", "italic")
 
     def finish(self, left_out: LeftOutCounts) -> None:
         """Print nothing: a line is an input; standard error says it."""
@@ -116,12 +124,31 @@ def make_writer(kind: str, stream: TextIO | None = None) -> Writer:
 
 def csv_row(verdict: Verdict) -> dict[str, object]:
     """Return a verdict as a flat row; see :class:`CsvWriter`."""
-    row: dict[str, object] = verdict.model_dump(exclude={"error", "band", "notes"})
+    row: dict[str, object] = verdict.model_dump(exclude={"error", "band", "notes", "evidence", "conclusion"})
     row["band_low"], row["band_high"] = verdict.band or (None, None)
     row["notes"] = "; ".join(verdict.notes)
     row["error_type"] = verdict.error and verdict.error.type
     row["error_message"] = verdict.error and verdict.error.message
+    together, evidence = verdict.conclusion, verdict.evidence or Evidence()
+    row["conclusion"] = together and together.verdict
+    row["conclusion_basis"] = together and together.basis
+    row["conclusion_text"] = together and together.text
+    row["generator"] = next((one.generator for one in evidence.findings if one.generator), None)
+    found = [one.model_dump(exclude_none=True) for one in evidence.findings]
+    row["findings"] = json.dumps(found, ensure_ascii=False) if found else None
+    row["contradictions"] = "; ".join(evidence.contradictions)
+    row["evidence_notes"] = "; ".join(evidence.notes)
     return row
+
+
+def conclusion_line(verdict: Verdict) -> str | None:
+    """Return the conclusion as one line for people; None if it says no more than the verdict does."""
+    if verdict.conclusion is None or verdict.evidence is None:
+        return None
+    if not (verdict.evidence.findings or verdict.evidence.contradictions or verdict.evidence.notes):
+        return None
+    notes = f"; not read: {'; '.join(verdict.evidence.notes[:3])}" if verdict.evidence.notes else ""
+    return one_line(verdict.conclusion.text + notes)
 
 
 def table_line(verdict: Verdict) -> tuple[str, str]:
@@ -134,12 +161,12 @@ def table_line(verdict: Verdict) -> tuple[str, str]:
         cells = [label, *["-"] * (len(SCORE_COLUMNS) - 2), f"{verdict.seconds:.2f}"]
         last = verdict.error.message
     else:
-        label = verdict.verdict or "inconclusive"
+        label = verdict.verdict or (verdict.conclusion and verdict.conclusion.verdict) or "inconclusive"
         cells = [
             label,
             _number(verdict.probability, 3),
             _number(verdict.bits_per_dim, 3),
-            f"{verdict.width}x{verdict.height}",
+            "-" if verdict.width is None else f"{verdict.width}x{verdict.height}",
             verdict.format or "-",
             "-" if verdict.file_bytes is None else readable_bytes(verdict.file_bytes),
             f"{verdict.seconds:.2f}",

@@ -14,13 +14,18 @@ from cinemae.cli.options import (
     Alpha,
     Backbone,
     Device,
+    EvidenceOnly,
     Jobs,
     MaxPixels,
     Model,
+    NoEvidence,
+    Personal,
     Precision,
     PrecisionName,
     Threshold,
+    TrustList,
     check_decision,
+    evidence_choice,
 )
 
 app = typer.Typer(cls=CommandsWithDefault, no_args_is_help=True)
@@ -85,12 +90,19 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the masks and of --sample.")] = 0,
     max_pixels: MaxPixels = 100_000_000,
     max_bytes: Annotated[int, typer.Option(min=1, help="Refuse files of more bytes.")] = 1 << 30,
+    no_evidence: NoEvidence = False,
+    evidence_only: EvidenceOnly = False,
+    personal: Personal = False,
+    trust_list: TrustList = None,
 ) -> None:
     """Score every input of a source once; run it again and it goes on with what is missing.
 
     Exit status: 0 all inputs were scored, 1 some were refused, 2 usage, 130 interrupted.
     """
     check_decision(threshold, alpha)
+    choice = evidence_choice(no_evidence, evidence_only)
+    if maps and choice == "only":
+        raise typer.BadParameter("there is no map without pixels", param_hint="--maps")
     if sample is not None and not 0 < sample <= 1:
         raise typer.BadParameter(f"{sample} does not lie between 0 and 1", param_hint="--sample")
     if timeout <= 0:
@@ -118,6 +130,9 @@ def run(
         alpha=alpha,
         max_pixels=max_pixels,
         max_bytes=max_bytes,
+        evidence=choice,
+        personal=personal,
+        trust_list=None if trust_list is None else str(trust_list.resolve()),
     )
     try:
         options = ScanOptions(

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from cinemae.cli.manners import CommandsWithDefault, require_device, require_packages
-from cinemae.cli.options import Alpha, Backbone, Device, Model, Precision, PrecisionName, Threshold, check_decision
+from cinemae.cli.options import (
+    Alpha,
+    Backbone,
+    Device,
+    Model,
+    NoEvidence,
+    Precision,
+    PrecisionName,
+    Threshold,
+    TrustList,
+    check_decision,
+)
 
 MIB = 1 << 20
 
@@ -78,6 +89,8 @@ def run(
     ] = None,
     metrics: Annotated[MetricsAccess, typer.Option(help="Who may read /metrics.")] = MetricsAccess.OPEN,
     log_level: Annotated[LogLevel, typer.Option(help="Least level that is logged.")] = LogLevel.INFO,
+    no_evidence: NoEvidence = False,
+    trust_list: TrustList = None,
 ) -> None:
     """Serve the API and the page until SIGTERM or Ctrl-C; the work in hand is finished first.
 
@@ -107,6 +120,8 @@ def run(
                 alpha=alpha,
                 max_pixels=max_pixels,
                 max_bytes=int(max_body * MIB),
+                evidence="off" if no_evidence else "on",
+                trust_list=None if trust_list is None else str(trust_list.resolve()),
             ),
             limits=Limits(
                 body_bytes=int(max_body * MIB),

@@ -9,6 +9,7 @@ from cinemae.images.decode import (
     Source,
     header_size,
     load_image,
+    read_file,
 )
 from cinemae.images.errors import (
     CorruptImageError,
@@ -38,6 +39,7 @@ __all__ = [
     "header_size",
     "load_image",
     "native_crops",
+    "read_file",
     "resized_box",
     "resized_view",
 ]

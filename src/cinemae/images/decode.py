@@ -34,7 +34,10 @@ from cinemae.images.samples import finish, prepare
 from cinemae.images.structure import check_pixels
 from cinemae.plainfiles import open_plain
 
-__all__ = ["ALLOWED_FORMATS", "IMAGE_SUFFIXES", "ImageFacts", "ImageLimits", "LoadedImage", "header_size", "load_image"]
+__all__ = [
+    "ALLOWED_FORMATS", "IMAGE_SUFFIXES", "ImageFacts", "ImageLimits", "LoadedImage", "header_size", "load_image",
+    "read_file",
+]  # fmt: skip
 
 FileSource = str | os.PathLike[str] | bytes | BinaryIO
 Source = FileSource | Image.Image | NDArray[np.uint8]
@@ -148,6 +151,19 @@ def load_image(
         notes=tuple(opened.notes),
     )
     return LoadedImage(name, pixels, facts)
+
+
+def read_file(
+    source: Source, *, name: str | None = None, limits: ImageLimits | None = None
+) -> tuple[bytes, str] | None:
+    """Return a file's bytes and what errors call it; None for pixels that came without a file.
+
+    Raises:
+        UnreadableFileError: If it can't be read, is empty or too large.
+    """
+    if isinstance(source, np.ndarray | Image.Image):
+        return None
+    return _read(source, name, (limits or ImageLimits()).max_bytes)
 
 
 def header_size(source: FileSource, *, name: str | None = None) -> tuple[int, int]:

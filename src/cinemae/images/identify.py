@@ -32,6 +32,7 @@ from cinemae.images.errors import (
     UnsupportedModeError,
 )
 from cinemae.images.jpeg import load_jpeg
+from cinemae.images.png_text import without_large_text
 from cinemae.images.structure import check_structure
 
 ALLOWED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
@@ -107,6 +108,7 @@ def open_primary(data: bytes, name: str) -> Opened:
     if _is_short(data):
         raise TruncatedImageError(name, "the file ends too early (before the end that its header states)")
     check_structure(data, name)
+    data = without_large_text(data)
     brands = _brands(data)
     if brands & HEIF_BRANDS and not brands & AVIF_BRANDS and "HEIF" not in Image.OPEN:
         raise UnsupportedFormatError(name, f"HEIC needs the extra: {install_hint('heic')}")

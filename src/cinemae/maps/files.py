@@ -32,7 +32,8 @@ def write_maps(scored: Scored, folder: Path, *, resize: int = 256) -> list[Path]
     NAME is the input's name without folder and suffix, cut to what the file system takes. If other files
     have these names already, another input's maps or anything else, a short hash of the input is added. Each
     picture carries the hash of its input, so that maps are replaced only by those of the same image
-    under the same path. A picture is written under a hidden name and renamed: it is there as a whole or not at all.
+    under the same path, and the conclusion as text. A picture is written under a hidden name and renamed: it is there
+    as a whole or not at all.
 
     Args:
         scored: A scored image.
@@ -49,23 +50,28 @@ def write_maps(scored: Scored, folder: Path, *, resize: int = 256) -> list[Path]
     image, _ = parts_of(scored)
     owner = hashlib.sha256(f"{scored.verdict.path}\n{image.facts.sha256}".encode()).hexdigest()
     pictures = dict(zip(KINDS, (overlay(scored, resize=resize), side_by_side(scored)), strict=True))
+    info = PngInfo()
+    info.add_text(OWNER, owner)
+    if scored.verdict.conclusion is not None:
+        info.add_itxt("cinemae-conclusion", scored.verdict.conclusion.text)
+    stem = _stem(scored.verdict.path)
     try:
-        return _write(pictures, folder, _stem(scored.verdict.path), owner, _name_bytes(folder))
+        return _write(pictures, folder, stem, owner, info, _name_bytes(folder))
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-    return _write(pictures, folder, _stem(scored.verdict.path), owner, _SHORT)
+    return _write(pictures, folder, stem, owner, info, _SHORT)
 
 
-def _write(pictures: dict[str, Image.Image], folder: Path, stem: str, owner: str, most: int) -> list[Path]:
+def _write(
+    pictures: dict[str, Image.Image], folder: Path, stem: str, owner: str, info: PngInfo, most: int
+) -> list[Path]:
     for ending in ("", f"-{owner[:8]}", f"-{owner}"):
         longest = max(len(f"{ending}.{kind}.png") for kind in pictures)
         name = _cut(stem, most - longest) + ending
         paths = [folder / f"{name}.{kind}.png" for kind in pictures]
         if all(_is_free(path, owner) for path in paths):
             break
-    info = PngInfo()
-    info.add_text(OWNER, owner)
     for path, picture in zip(paths, pictures.values(), strict=True):
         temporary = folder / f".{secrets.token_hex(8)}.png"
         try:

@@ -61,7 +61,7 @@ class PartReport(BaseModel):
 
 
 def arrow_fields(model: type[BaseModel], leave_out: Sequence[str] = ()) -> list[pa.Field]:
-    """Return the Arrow fields of a flat pydantic model.
+    """Return the Arrow fields of a pydantic model; models inside of it become structs, and tuples lists.
 
     Raises:
         TypeError: If a field's type has no column type.
@@ -79,8 +79,10 @@ def _arrow_type(annotation: Any) -> pa.DataType:
         (annotation,) = (kind for kind in get_args(annotation) if kind is not type(None))
     if get_origin(annotation) is Literal:
         return pa.string()
-    if annotation == tuple[str, ...]:
-        return pa.list_(pa.string())
+    if get_origin(annotation) is tuple and get_args(annotation)[1:] == (...,):
+        return pa.list_(_arrow_type(get_args(annotation)[0]))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return pa.struct(arrow_fields(annotation))
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     if annotation not in kinds:
         raise TypeError(f"no column type for {annotation}")

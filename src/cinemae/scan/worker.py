@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from cinemae.evidence.beside import EvidenceOnly, Read
 from cinemae.scan.config import WorkerFacts
 from cinemae.scan.items import Item
 from cinemae.scan.messages import AHEAD, Reply, Setup, Task
@@ -86,7 +87,7 @@ class Worker:
         setup: What was asked for.
     """
 
-    def __init__(self, detector: Detector, setup: Setup, say: Callable[[Reply], None]) -> None:
+    def __init__(self, detector: Detector | EvidenceOnly, setup: Setup, say: Callable[[Reply], None]) -> None:
         """Start the threads.
 
         Args:
@@ -131,7 +132,7 @@ class Worker:
             self._budget.give(held)
             self._say(Reply(done=task.number, verdict=verdict, likelihood=self._map(scored)))
 
-    def _map(self, scored: Scored) -> LikelihoodMap | None:
+    def _map(self, scored: Scored | Read) -> LikelihoodMap | None:
         if not self.setup.maps or scored.extraction is None:
             return None
         likelihood = scored.extraction.likelihoods["semantic"][0]
@@ -183,21 +184,29 @@ def serve(lines: IO[bytes], say: Callable[[Reply], None]) -> None:
     except (OSError, RuntimeError, ValueError) as error:  # all our own refusals are ValueErrors
         say(Reply(failed=ErrorInfo(type=type(error).__name__, message=str(error))))
         return
-    extractor = detector.extractor
-    device = next(iter(extractor.backbones.values())).runtime.device
-    facts = WorkerFacts(model=detector.fingerprint, precision=extractor.precision, device=device, jobs=detector.jobs)
-    say(Reply(ready=facts))
+    say(Reply(ready=facts_of(detector)))
     worker = Worker(detector, setup, say)
     for line in lines:
         worker.submit(Task.model_validate_json(line))
 
 
-def load(setup: Setup) -> Detector:
-    """Load the detector.
+def facts_of(detector: Detector | EvidenceOnly) -> WorkerFacts:
+    """Return what a worker says of itself."""
+    if isinstance(detector, EvidenceOnly):
+        return WorkerFacts(model=detector.fingerprint, precision="f32", device="none", jobs=detector.jobs)
+    extractor = detector.extractor
+    device = next(iter(extractor.backbones.values())).runtime.device
+    return WorkerFacts(model=detector.fingerprint, precision=extractor.precision, device=device, jobs=detector.jobs)
+
+
+def load(setup: Setup) -> Detector | EvidenceOnly:
+    """Load the detector, or what reads evidence alone.
 
     Raises:
         ValueError: If it has no semantic scale and maps are wanted.
     """
+    if setup.settings.evidence == "only":
+        return setup.settings.load_reader()
     detector = setup.settings.load()
     if setup.maps and "semantic" not in detector.extractor.spec.scales:
         raise ValueError("this model has no semantic scale to store maps of")

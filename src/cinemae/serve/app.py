@@ -99,10 +99,11 @@ def _add_api(app: FastAPI, service: Service) -> None:
         map: Annotated[bool, Query(description="Add the map, as numbers and as a PNG.")] = False,
         reconstruction: Annotated[bool, Query(description="Add the MAE's view and its prediction.")] = False,
         accurate: Annotated[bool, Query(description="Four rounds of masks: slower, less noise.")] = False,
+        evidence: Annotated[bool, Query(description="Add what the file says of itself, and the conclusion.")] = True,
         seed: Annotated[int, Query(ge=0, le=2**32 - 1, description="Seed of the masks.")] = 0,
         name: Annotated[str, Query(min_length=1, max_length=255, description="Name of a raw body.")] = "upload",
     ) -> Response:
-        return await service.detect(request, Wishes(map, reconstruction, accurate, seed), name)
+        return await service.detect(request, Wishes(map, reconstruction, accurate, seed, evidence), name)
 
     @app.get(
         "/v1/model",

@@ -76,3 +76,11 @@ class ServeConfig(BaseModel):
     drain_seconds: float = Field(default=30.0, ge=0)
     drain_delay_seconds: float = Field(default=0.0, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _pixels_and_no_personal_data(self) -> Self:
+        if self.detector.evidence == "only":
+            raise ValueError("the service scores pixels: evidence can be on or off")
+        if self.detector.personal:
+            raise ValueError("the service does not tell places, names and serial numbers")
+        return self

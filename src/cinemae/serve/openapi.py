@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from PIL import Image
 from pydantic import BaseModel
 
+from cinemae.evidence import Detail, Evidence, Finding, conclude
 from cinemae.serve.problems import KINDS, MEDIA_TYPE, make_problem
 from cinemae.serve.schemas import DetectBody, DetectResponse, Health, ItemResult, MapResult, ModelInfo, ProblemReply
 from cinemae.verdict import ErrorInfo, Verdict
@@ -20,7 +21,9 @@ REQUEST_ID = "3f0c2a9e5b7d4e61a8c4d2b19f6e7a50"
 
 DESCRIPTION = """\
 Says of an image whether an AI generator made it. Give it files; it fetches nothing from other places, and what is
-sent is neither stored nor logged.
+sent is neither stored nor logged. Beside the verdict on the pixels stands what the file says of itself (C2PA, IPTC,
+generators' metadata, camera data; `evidence`), and what both come to (`conclusion`). GPS positions, names of people and
+serial numbers are not told, only that they are there.
 
 Errors are problem details (RFC 9457) whose `type` never changes. `503` and `429` come with `Retry-After`.
 """
@@ -66,12 +69,24 @@ REQUEST_BODY: dict[str, Any] = {
     },
 }
 
+_EVIDENCE = Evidence(
+    findings=(
+        Finding(
+            source="camera", says="captured", strength="weak", where="EXIF",
+            text="the file has the data of a camera (Example X100), which anyone can write or copy",
+            details=(
+                Detail(name="camera", value="Example X100"), Detail(name="GPS position", value="there, not shown"),
+            ),
+        ),
+    ),
+)  # fmt: skip
 _VERDICT = Verdict(
     path="photo.jpg", verdict="real", probability=0.0312, threshold=0.5, band=(0.35, 0.65),
     alpha=0.1, p_ai=0.0041, p_real=0.9123, bits_per_dim=3.9017,
     width=1600, height=1200, format="JPEG", file_bytes=412_907,
     sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", frames=1,
     model="5d1c0e9b7a3f2468-0a1b2c3d4e5f6071-8899aabbccddeeff", precision="f32", seconds=0.182,
+    evidence=_EVIDENCE, conclusion=conclude(_EVIDENCE, "real", 0.0312),
 )  # fmt: skip
 _CUT = Verdict(
     path="cut.jpg",

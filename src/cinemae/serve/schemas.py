@@ -193,6 +193,7 @@ class ModelInfo(BaseModel):
         band: As in each verdict; None without a head.
         alpha: Error rate of the verdicts; None with a threshold of the operator's, and without a head.
         accurate: Whether every image gets four rounds of masks.
+        evidence: Whether files' own statements are read beside the pixels.
         maps: Whether the model has maps and reconstructions to give.
         formats: File formats that are taken.
         backbones: The MAEs.
@@ -210,6 +211,7 @@ class ModelInfo(BaseModel):
     alpha: float | None
     accurate: bool
     maps: bool
+    evidence: bool
     formats: tuple[str, ...]
     backbones: list[ScaleInfo]
     limits: LimitInfo

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,12 +39,14 @@ class Wishes:
         reconstruction: The reconstruction.
         accurate: Four rounds of masks.
         seed: Seed of the masks.
+        evidence: What the file says of itself, and the conclusion.
     """
 
     map: bool = False
     reconstruction: bool = False
     accurate: bool = False
     seed: int = 0
+    evidence: bool = True
 
 
 class Scorer:
@@ -69,6 +71,9 @@ class Scorer:
         detector = self.accurate if wishes.accurate and self.accurate else self.detector
         try:
             scored = detector.score(upload.data, name=upload.name, seed=wishes.seed, alone=alone)
+            if not wishes.evidence:
+                bare = scored.verdict.model_copy(update={"evidence": None, "conclusion": None})
+                scored = replace(scored, verdict=bare)
             return self._answer(scored, wishes)
         except Exception as error:  # not a refusal, so a fault of ours: the client must not wait for ever
             # Neither the image's name nor the error's text, which may hold it.
@@ -112,6 +117,7 @@ class Scorer:
             alpha=decision and decision.alpha,
             accurate=config.detector.accurate,
             maps=self.semantic,
+            evidence=detector.evidence is not None,
             formats=ALLOWED_FORMATS,
             backbones=self._backbones(config),
             limits=LimitInfo(

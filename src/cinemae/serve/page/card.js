@@ -1,6 +1,7 @@
 // One picture of the list: a line with its verdict, and behind "Details" all that is known of it.
 
 import { freshId, icon, make, save } from './dom.js';
+import { conclusionLine, evidencePanel } from './evidence.js';
 import { drawFile } from './pictures.js';
 import { fileStem, reportOf } from './report.js';
 import { explanation, factList, probabilityScale, verdictLine } from './scale.js';
@@ -83,7 +84,12 @@ export class Card {
   outcome() {
     const { verdict } = this.entry.result;
     const frames = frameWords(verdict);
-    const rows = [verdictLine(verdict), probabilityScale(verdict), frames && make('p', { class: 'small' }, frames)];
+    const rows = [
+      verdictLine(verdict),
+      probabilityScale(verdict),
+      frames && make('p', { class: 'small' }, frames),
+      conclusionLine(verdict),
+    ];
     return rows.filter((row) => row !== null);
   }
 
@@ -122,6 +128,7 @@ export class Card {
       make('h4', {}, 'What it means'),
       explanation(verdict),
       make('p', { class: 'small' }, make('a', { href: '#limits' }, 'What a verdict is worth')),
+      evidencePanel(verdict),
       make('h4', {}, 'Facts'),
       factList(verdict),
     );

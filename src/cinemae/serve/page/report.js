@@ -4,6 +4,7 @@
 // Its own Content-Security-Policy allows no script and no address, should that ever fail.
 
 import { make } from './dom.js';
+import { conclusionLine, evidencePanel } from './evidence.js';
 import { scene } from './pictures.js';
 import { explanation, factList, legend, verdictLine } from './scale.js';
 import { frameWords } from './words.js';
@@ -54,10 +55,13 @@ export async function reportOf(entry, numbers) {
     ),
     verdictLine(verdict),
     explanation(verdict),
+    conclusionLine(verdict),
   );
   if (frames) main.append(make('p', {}, frames));
   main.append(await figures(entry));
   if (map) main.append(legend(map).element);
+  const said = evidencePanel(verdict);
+  if (said) main.append(said);
   main.append(
     make('h2', {}, 'Facts'),
     factList(verdict),

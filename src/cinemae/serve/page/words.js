@@ -86,7 +86,9 @@ export function announcement(name, entry) {
   if (entry.state === 'failed') return `${name}: not scored. ${entry.problem}`;
   const { verdict } = entry.result;
   const share = verdict.probability === null ? '' : `, AI probability ${percent(verdict.probability)}`;
-  return `${name}: ${TITLES[verdict.verdict].replace(/^[LI]/, (letter) => letter.toLowerCase())}${share}.`;
+  const looks = TITLES[verdict.verdict].replace(/^[LI]/, (letter) => letter.toLowerCase());
+  const said = verdict.evidence?.findings.length ? ` Together with what the file says: ${verdict.conclusion.text}.` : '';
+  return `${name}: ${looks}${share}.${said}`;
 }
 
 /** A patch's numbers, read from its map. */
