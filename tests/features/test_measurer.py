@@ -49,7 +49,8 @@ def test_a_scale_s_key_is_of_nothing_else(mae_folders):
 
 
 @pytest.mark.parametrize(
-    ("scale", "key"), [("semantic", "e1ee928183cac8a4"), ("resized", "d18e43f498a1cf76"), ("native", "1039d39750e8f9ab")]
+    ("scale", "key"),
+    [("semantic", "e1ee928183cac8a4"), ("resized", "d18e43f498a1cf76"), ("native", "1039d39750e8f9ab")],
 )
 def test_a_scale_s_key_stays_what_it_was(scale, key):
     """What users have measured with the shipped scales is still found."""

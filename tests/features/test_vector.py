@@ -33,7 +33,9 @@ def measured(extractor: FeatureExtractor, scale: str, pixels: np.ndarray) -> tup
 @pytest.mark.parametrize("scale", SCALE_NAMES)
 def test_names_and_vector_have_one_length(extractor, scale):
     view, out, hidden = measured(extractor, scale, pink(1))
-    vector = view_vector(combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, SCALES[scale])
+    vector = view_vector(
+        combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, SCALES[scale]
+    )
     names = feature_names(FeatureSpec(scales={scale: SCALES[scale]}), CONFIGS)
     assert vector.shape == (len(names),)
     assert vector.dtype == np.float32
@@ -54,7 +56,9 @@ def test_the_names_are_the_extractors_scale_by_scale(extractor):
 def test_encoder_features_stand_under_their_names(extractor, scale):
     """Every pooled vector is found where the names put it: its statistics, then a number a channel."""
     view, out, hidden = measured(extractor, scale, pink(3))
-    vector = view_vector(combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, SCALES[scale])
+    vector = view_vector(
+        combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, SCALES[scale]
+    )
     names = feature_names(FeatureSpec(scales={scale: SCALES[scale]}), CONFIGS)
     place = dict(zip(names, vector, strict=True))
     widths = encoder_widths(CONFIGS[scale], SCALES[scale].layers)
