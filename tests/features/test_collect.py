@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from cinemae.alignment import AlignParams, AugmentConfig, PseudoConfig, SizeEqualiser, WindowConfig
+from cinemae.alignment import AlignParams, AugmentConfig, SizeEqualiser, WindowConfig
 from cinemae.corruptions import Corruption
 from cinemae.datasets import LabelledImage, read_images
 from cinemae.features.cache import FeatureCache
@@ -121,7 +121,6 @@ def test_variants_differ_and_each_has_its_own_place_in_the_cache(config, images,
         Variant(protocol="augment", number=1),
         Variant(protocol="augment", seed=1),
         Variant(protocol="augment", augment=MILD),
-        Variant(protocol="pseudo"),
         Variant(corruption=JPEG),
         Variant(protocol="format", corruption=JPEG),
         Variant(corruption=Corruption(name="jpeg", severity=30)),
@@ -136,12 +135,12 @@ def test_variants_differ_and_each_has_its_own_place_in_the_cache(config, images,
 
 
 def test_settings_that_a_variant_does_not_use_leave_its_place_in_the_cache():
-    other = {"pseudo": PseudoConfig(upsample=0.1), "augment": MILD, "window": WindowConfig(side=64)}
+    other = {"augment": MILD, "window": WindowConfig(side=64)}
     align = {"align": AlignParams(qualities=(50, 60))}
-    for protocol, unused in (("raw", {**other, **align}), ("format", other), ("augment", {"pseudo": other["pseudo"]})):
+    for protocol, unused in (("raw", {**other, **align}), ("format", other), ("history", other), ("augment", align)):
         plain = Variant(protocol=protocol)
         assert plain.model_copy(update=unused).digest() == plain.digest()
-    for protocol, used in (("format", align), ("augment", {"window": other["window"]}), ("pseudo", other)):
+    for protocol, used in (("format", align), ("history", align), ("augment", other)):
         plain = Variant(protocol=protocol)
         for name, value in used.items():
             assert plain.model_copy(update={name: value}).digest() != plain.digest()
@@ -155,7 +154,6 @@ def test_settings_that_a_variant_does_not_use_leave_its_place_in_the_cache():
         (Variant(protocol="format"), "ca577653f816986c"),
         (Variant(protocol="history", number=2), "97a32a767c2f9adc"),
         (Variant(protocol="augment", seed=1), "1570d89dc28e36ed"),
-        (Variant(protocol="pseudo"), "031146b62f03b62c"),
     ],
 )
 def test_what_was_measured_before_there_were_corruptions_keeps_its_place(variant, digest):
@@ -196,17 +194,10 @@ def test_draws_belong_to_the_image_and_the_number():
     )
 
 
-def test_pseudo_fakes_are_ai_rows_of_real_images(config, images, tmp_path):
-    real = images[4]
-    jobs = [Job(real, Variant(protocol=protocol)) for protocol in ("augment", "pseudo", "raw")]
-    measured = collect(jobs, config, tmp_path / "cache", workers=1)
-    assert measured.labels.tolist() == [0, 1, 0]
-    assert measured.pseudo.tolist() == [False, True, False]
-
-
-def test_unknown_protocols_are_refused():
+@pytest.mark.parametrize("protocol", ["sepia", "pseudo", "zoom"])
+def test_unknown_protocols_are_refused(protocol):
     with pytest.raises(ValidationError, match="protocol"):
-        Variant(protocol="sepia")
+        Variant(protocol=protocol)
 
 
 def test_nothing_to_do(config, tmp_path):

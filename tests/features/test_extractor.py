@@ -5,10 +5,11 @@ import pytest
 from PIL import Image
 
 from cinemae.features.extractor import Backbone, FeatureExtractor, views_of
-from cinemae.features.spec import FeatureSpec, ScaleSpec, SpecMismatchError, default_scales
+from cinemae.features.spec import TOKEN_LAYERS, FeatureSpec, ScaleSpec, SpecMismatchError, default_scales
 from cinemae.features.statistics import error_statistics, likelihood_statistics, residual_statistics
 from cinemae.images import native_crops, resized_view
 from cinemae.likelihood.noise import NoiseModel
+from cinemae.mae.errors import CheckpointError
 from cinemae.mae.modules import to_frozen
 from cinemae.mae.openvino_runtime import OpenVINORuntime
 from cinemae.masks import LatticeMasks, PartitionMasks
@@ -43,8 +44,11 @@ def test_global_features_are_the_unmasked_encoder(extractor):
     hidden = SCALES["semantic"].masks.hidden((14, 14), 99)  # masks must not matter
     encoder = extractor.backbones["semantic"].runtime.view(resized_view(pixels), hidden, (2,)).encoder
     assert set(encoder) == {f"{layer}.{pool}" for layer in ("2", "last") for pool in ("cls", "mean", "std")}
+    assert not any(".last." in name for name in named)  # a block is named
     for name, vector in encoder.items():
         assert len(vector) == 24
+        if name.startswith("last."):
+            continue
         found = [named[f"semantic.global.{name}.{number}"] for number in range(24)]
         np.testing.assert_allclose(found, vector, rtol=1e-6)
 
@@ -146,10 +150,13 @@ def test_a_reduced_scale_sees_the_mean_of_each_block(shape):
         assert np.abs(view - found).max() <= 0.5
 
 
-def test_the_default_scales_measure_the_smallest_image(mae_folders):
-    names = mae_folders | {"half": mae_folders["fine"]}
+def test_the_default_scales_measure_the_smallest_image(mae_folders, tmp_path):
+    deep = SMALL_VIT.model_copy(update={"depth": max(TOKEN_LAYERS), "decoder_depth": 0})
+    encoder = save_small(tmp_path / "deep", small_vit(0, deep))
+    names = {"semantic": mae_folders["semantic"], "resized": encoder, "native": encoder}
     whole = extractor_from(names, FeatureSpec(scales=default_scales()))
     assert {name.split(".")[0] for name in whole.spec.names} == set(default_scales())
+    assert sum(name.startswith("native.") for name in whole.spec.names) == 24 * len(TOKEN_LAYERS)
     for shape in ((32, 32), (33, 35), (400, 32)):
         features = whole.extract(np.ascontiguousarray(pink(11, 400)[: shape[0], : shape[1]])).features
         assert np.isfinite(features).all()
@@ -159,6 +166,80 @@ def test_names_that_the_code_does_not_measure_are_refused(extractor):
     names = (*extractor.spec.names[:10], "semantic.likelihood.charm.mean", *extractor.spec.names[11:])
     with pytest.raises(SpecMismatchError, match="number 10 on"):
         FeatureExtractor(extractor.backbones, extractor.spec.model_copy(update={"names": names}))
+
+
+TOKENS = SCALES["semantic"].model_copy(update={"masks": None, "layers": (1, 3), "pools": ("cls",)})
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Backbone:
+    """An encoder without a decoder: all that a scale without masks takes."""
+    return Backbone(OpenVINORuntime(to_frozen(small_vit(0, SMALL_VIT.model_copy(update={"decoder_depth": 0})))))
+
+
+def test_a_scale_without_masks_has_the_encoder_s_features_and_no_likelihood(extractor, encoder):
+    spec = FeatureSpec(scales={"tokens": TOKENS, "fine": SCALES["fine"]})
+    both = FeatureExtractor({"tokens": encoder, "fine": extractor.backbones["fine"]}, spec)
+    pixels = pink(12)
+    found = both.extract(pixels)
+    assert set(found.likelihoods) == {"fine"}
+    assert both.spec.names[:48] == tuple(f"tokens.global.{layer}.cls.{n}" for layer in (1, 3) for n in range(24))
+    out = encoder.runtime.view(resized_view(pixels), np.zeros((0, 14, 14), dtype=bool), (1, 3)).encoder
+    assert np.array_equal(found.features[:48], np.concatenate([out["1.cls"], out["3.cls"]]))
+    assert np.array_equal(found.features[:48], both.extract(pixels, seed=9).features[:48])  # there are no masks to draw
+    together = both.extract(pixels, alone=True)
+    assert np.array_equal(together.features, found.features)
+
+
+def test_native_crops_of_a_vit_are_enlarged_where_the_image_is_smaller(encoder):
+    native = TOKENS.model_copy(update={"view": "native", "enlarge": True, "resize": 224})
+    large = pink(13, 260)
+    (middle,) = views_of(large, native)
+    assert np.array_equal(middle, large[18:242, 18:242])
+    small = np.ascontiguousarray(large[:100, :180])
+    (enlarged,) = views_of(small, native)
+    assert np.array_equal(enlarged, resized_view(small, resize=224, crop=224))
+    whole = FeatureExtractor({"native": encoder}, FeatureSpec(scales={"native": native}))
+    for pixels in (large, small, np.ascontiguousarray(large[:223, :260]), np.ascontiguousarray(large[:32, :32])):
+        assert np.isfinite(whole.extract(pixels).features).all()
+    assert whole.reduce_to is None
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ({"view": "native"}, "the x scale cuts native crops for a ViT, which takes one size only: set enlarge"),
+        ({"masks": PartitionMasks(groups=4)}, "the x scale has masks, its encoder has no decoder"),
+        ({"size": 208}, "the x scale has views of 208 pixels, its MAE takes 224"),
+    ],
+)
+def test_scales_that_an_encoder_cannot_serve_are_refused(encoder, update, message):
+    with pytest.raises(CheckpointError, match=message):
+        FeatureExtractor({"x": encoder}, FeatureSpec(scales={"x": TOKENS.model_copy(update=update)}))
+
+
+def test_a_convolutional_mae_without_masks_is_refused(extractor):
+    scales = {"fine": SCALES["fine"].model_copy(update={"masks": None})}
+    with pytest.raises(CheckpointError, match="the fine scale has no masks, and a convolutional MAE has masked passes"):
+        FeatureExtractor(extractor.backbones, FeatureSpec(scales=scales))
+    with pytest.raises(ValueError, match="masked passes only: no masks are given"):
+        extractor.backbones["fine"].runtime.view(pink(1, 64), np.zeros((0, 64, 64), dtype=bool))
+
+
+def test_fingerprints_are_of_what_the_features_depend_on():
+    """Of the encoder alone where there are no masks, whatever decoder and noise model stand behind it."""
+    mean = Backbone(
+        OpenVINORuntime(to_frozen(small_vit(0, SMALL_VIT.model_copy(update={"output": "mean"})))),
+        NoiseModel(coefficients=(6.0, 0.2, 0.2)),
+    )
+    spec = FeatureSpec(scales={"semantic": SCALES["semantic"], "tokens": TOKENS})
+    prints = FeatureExtractor({"semantic": mean, "tokens": mean}, spec).fingerprints
+    assert prints == {"semantic": mean.fingerprint, "tokens": mean.runtime.mae.encoder.fingerprint}
+    assert "+" in prints["semantic"]
+    bare = Backbone(mean.runtime)  # without masks no noise model is asked for
+    assert FeatureExtractor({"tokens": bare}, FeatureSpec(scales={"tokens": TOKENS})).fingerprints == {
+        "tokens": prints["tokens"]
+    }
 
 
 def test_a_scale_without_an_mae_is_refused(extractor):

@@ -33,7 +33,9 @@ def measured(extractor: FeatureExtractor, scale: str, pixels: np.ndarray) -> tup
 @pytest.mark.parametrize("scale", SCALE_NAMES)
 def test_names_and_vector_have_one_length(extractor, scale):
     view, out, hidden = measured(extractor, scale, pink(1))
-    vector = view_vector(combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, 8)
+    vector = view_vector(
+        combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, SCALES[scale]
+    )
     names = feature_names(FeatureSpec(scales={scale: SCALES[scale]}), CONFIGS)
     assert vector.shape == (len(names),)
     assert vector.dtype == np.float32
@@ -54,14 +56,18 @@ def test_the_names_are_the_extractors_scale_by_scale(extractor):
 def test_encoder_features_stand_under_their_names(extractor, scale):
     """Every pooled vector is found where the names put it: its statistics, then a number a channel."""
     view, out, hidden = measured(extractor, scale, pink(3))
-    vector = view_vector(combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, 8)
+    vector = view_vector(
+        combine(view, out.passes, hidden, patch=extractor.backbones[scale].patch), out.encoder, SCALES[scale]
+    )
     names = feature_names(FeatureSpec(scales={scale: SCALES[scale]}), CONFIGS)
     place = dict(zip(names, vector, strict=True))
     widths = encoder_widths(CONFIGS[scale], SCALES[scale].layers)
     assert list(widths) == list(out.encoder)
-    for name, values in out.encoder.items():
+    wanted = {name for name in widths if scale == "fine" or not name.startswith("last.")}  # a block is named
+    for name in wanted:
+        values = out.encoder[name]
         assert [place[f"{scale}.global.{name}.{number}"] for number in range(widths[name])] == values.tolist()
-    assert sum(widths.values()) == sum(".global." in name for name in names)
+    assert sum(widths[name] for name in wanted) == sum(".global." in name for name in names)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +87,39 @@ def test_layers_that_the_mae_lacks_are_refused():
         encoder_widths(ViTMAEConfig(), (4, 13))
 
 
+@pytest.mark.parametrize(
+    ("layers", "pools", "wanted"),
+    [
+        ((), ("cls", "mean", "std"), ["last.cls", "last.mean", "last.std"]),
+        ((), ("std",), ["last.std"]),
+        ((2, 4), ("cls",), ["2.cls", "4.cls"]),
+        ((3,), ("mean", "cls"), ["3.cls", "3.mean"]),
+    ],
+)
+@pytest.mark.parametrize("masks", [None, SCALES["semantic"].masks])
+def test_pools_and_layers_choose_the_features(extractor, layers, pools, wanted, masks):
+    spec = SCALES["semantic"].model_copy(update={"layers": layers, "pools": pools, "masks": masks})
+    view = views_of(pink(6), spec)[0]
+    hidden = SCALES["semantic"].masks.hidden((14, 14))
+    out = extractor.backbones["semantic"].runtime.view(view, hidden, layers)
+    likelihood = None if masks is None else combine(view, out.passes, hidden, patch=16)
+    names = feature_names(FeatureSpec(scales={"semantic": spec}), CONFIGS)
+    place = dict(zip(names, view_vector(likelihood, out.encoder, spec), strict=True))
+    found = [name for name in names if ".global." in name]
+    assert found == [f"semantic.global.{name}.{number}" for name in wanted for number in range(24)]
+    for name in wanted:
+        values = [place[f"semantic.global.{name}.{number}"] for number in range(24)]
+        assert values == out.encoder[name].tolist()
+    assert (len(found) == len(names)) is (masks is None)
+
+
+def test_a_convolutional_nets_blocks_have_no_class_token():
+    spec = SCALES["fine"].model_copy(update={"pools": ("cls", "std")})
+    names = feature_names(FeatureSpec(scales={"fine": spec}), CONFIGS)
+    kinds = {name.split(".")[3] for name in names if ".global." in name}
+    assert kinds == {"std"}
+
+
 def on_torch(passes: PassPredictions) -> PassPredictions:
     scale = None if passes.scale is None else torch.from_numpy(passes.scale)
     return PassPredictions(torch.from_numpy(passes.mean), scale)
@@ -93,11 +132,12 @@ def test_torch_measures_what_numpy_measures(extractor, scale, family, draw):
     """The exported graph is this code, traced on torch: the numbers must be those of a verdict."""
     view, out, hidden = measured(extractor, scale, draw(4))
     patch = extractor.backbones[scale].patch
-    wanted = view_vector(combine(view, out.passes, hidden, patch=patch, family=family), out.encoder, 8)
+    wanted = view_vector(combine(view, out.passes, hidden, patch=patch, family=family), out.encoder, SCALES[scale])
     likelihood = combine(
         torch.from_numpy(view), on_torch(out.passes), torch.from_numpy(hidden), patch=patch, family=family
     )
-    found = view_vector(likelihood, {name: torch.from_numpy(values) for name, values in out.encoder.items()}, 8)
+    pooled = {name: torch.from_numpy(values) for name, values in out.encoder.items()}
+    found = view_vector(likelihood, pooled, SCALES[scale])
     assert isinstance(found, torch.Tensor)
     assert found.dtype == torch.float32
     assert np.isfinite(wanted).all()
@@ -108,9 +148,10 @@ def test_a_noise_model_is_the_same_on_torch():
     runtime = OpenVINORuntime(to_frozen(small_vit(2, SMALL_VIT.model_copy(update={"output": "mean"}))))
     view = views_of(pink(5), SCALES["semantic"])[0]
     hidden = SCALES["semantic"].masks.hidden((14, 14))
+    plain = SCALES["semantic"].model_copy(update={"layers": ()})
     out = runtime.view(view, hidden)
     noise = NoiseModel(coefficients=(3.0, 0.4, 0.3))
-    wanted = view_vector(combine(view, out.passes, hidden, patch=16, noise=noise), out.encoder, 16)
+    wanted = view_vector(combine(view, out.passes, hidden, patch=16, noise=noise), out.encoder, plain)
     likelihood = combine(torch.from_numpy(view), on_torch(out.passes), torch.from_numpy(hidden), patch=16, noise=noise)
-    found = view_vector(likelihood, {name: torch.from_numpy(values) for name, values in out.encoder.items()}, 16)
+    found = view_vector(likelihood, {name: torch.from_numpy(values) for name, values in out.encoder.items()}, plain)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-3, atol=1e-3)

@@ -71,6 +71,11 @@ def test_an_mae_that_predicts_a_distribution_is_refused(photos):
             fit_noise(OpenVINORuntime(to_frozen(mae)), photos, scale)
 
 
+def test_a_scale_without_masks_is_refused(runtime, photos):
+    with pytest.raises(ValueError, match="a scale without masks has no likelihood"):
+        fit_noise(runtime, photos, SCALE.model_copy(update={"masks": None}))
+
+
 def test_no_photographs_are_refused(runtime):
     with pytest.raises(ValueError, match="at least 100 patches, got 0"):
         fit_noise(runtime, [], SCALE)

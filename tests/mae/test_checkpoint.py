@@ -67,6 +67,70 @@ def test_a_fingerprint_survives_the_file(tmp_path: Path) -> None:
     assert load_mae(tmp_path)[0].fingerprint == mae.fingerprint
 
 
+def in_int8(mae: FrozenMAE) -> FrozenMAE:
+    """The same MAE with its encoder blocks' matrices in int8, and scales that float16 could not hold."""
+    tensors = dict(mae.tensors)
+    rng = np.random.default_rng(0)
+    for name in [name for name, tensor in tensors.items() if name.startswith("blocks.") and tensor.ndim == 2]:
+        tensors[f"{name}.scale"] = rng.uniform(1e-3, 2e-3, len(tensors[name])).astype(np.float32)
+        tensors[name] = rng.integers(-127, 128, tensors[name].shape).astype(np.int8)
+    return FrozenMAE.of(mae.config, tensors, "int8")
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one file", "two files"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_int8_matrices_stay_as_they_are(tmp_path: Path, apart: bool, dtype: type[np.floating]) -> None:
+    mae = in_int8(initialised(VIT))
+    record = CheckpointRecord(architecture=VIT, encoder="encoder.safetensors" if apart else None)
+    save_mae(tmp_path, mae, record, dtype)
+    back, read = load_mae(tmp_path)
+    assert read == record
+    assert back.tensors.keys() == mae.tensors.keys()
+    for name, tensor in mae.tensors.items():
+        assert back.tensors[name].dtype == tensor.dtype
+        if apart and name in mae.encoder.tensors:
+            assert np.array_equal(back.tensors[name], tensor)  # not even rounded to float16
+        elif tensor.dtype == np.int8 or name.endswith(".scale"):
+            assert np.array_equal(back.tensors[name], tensor)
+
+
+def test_an_encoder_has_a_file_of_its_own(tmp_path: Path) -> None:
+    mae = initialised(VIT)
+    save_mae(tmp_path, mae, CheckpointRecord(architecture=VIT, encoder="encoder.safetensors"))
+    assert load_file(tmp_path / "encoder.safetensors").keys() == mae.encoder.tensors.keys()
+    assert load_file(tmp_path / "model.safetensors").keys() == mae.tensors.keys() - mae.encoder.tensors.keys()
+    assert load_mae(tmp_path)[0].encoder.fingerprint == mae.encoder.fingerprint
+
+
+def test_an_encoder_without_a_decoder_comes_back(tmp_path: Path) -> None:
+    mae = initialised(VIT).encoder
+    assert isinstance(mae.config, ViTMAEConfig)
+    save_mae(tmp_path, mae, CheckpointRecord(architecture=mae.config, encoder="encoder.safetensors"))
+    assert not load_file(tmp_path / "model.safetensors")
+    assert load_mae(tmp_path)[0].fingerprint == mae.fingerprint
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_an_encoder_s_file_that_is_missing_or_damaged_is_named(tmp_path: Path, damage: str) -> None:
+    save_mae(tmp_path, initialised(VIT), CheckpointRecord(architecture=VIT, encoder="encoder.safetensors"))
+    file = tmp_path / "encoder.safetensors"
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match=r"encoder\.safetensors"):
+        load_mae(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../encoder.safetensors", "/etc/passwd", "other.safetensors"])
+def test_an_encoder_s_file_is_in_the_folder(tmp_path: Path, name: str) -> None:
+    save_mae(tmp_path, initialised(VIT), CheckpointRecord(architecture=VIT))
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"encoder": name}))
+    with pytest.raises(CheckpointError, match=r"config\.json: not a cinemae MAE"):
+        load_mae(tmp_path)
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"config\.json is missing"):
         load_mae(tmp_path)

@@ -211,7 +211,7 @@ def test_features_do_not_depend_on_there_being_a_decoder(clip: Clip, runtime: st
     alone = make(clip.mae).view(view, NOTHING, (1, 3)).encoder
     for other, masks in ((make(mae), NOTHING), (make(mae), HIDDEN), (make(mae.encoder), NOTHING)):
         for name, values in other.view(view, masks, (1, 3)).encoder.items():
-            np.testing.assert_allclose(values, alone[name], rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(values, alone[name], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("runtime", MAKE)

@@ -21,6 +21,12 @@ from cinemae.mae.config import ARCHITECTURES, ConvMAEConfig, ViTMAEConfig, parse
         ({"target": "normalised"}, "patch_norm"),
         ({"hidden_size": 768}, "Extra inputs"),
         ({"depth": 0}, "greater than or equal to 1"),
+        ({"decoder_depth": -1}, "greater than or equal to 0"),
+        ({"activation": "relu"}, "quick_gelu"),
+        ({"taps": (13,)}, "taps must be rising numbers from 0 to the depth, 12; got"),
+        ({"taps": (-1, 4)}, "taps must be rising"),
+        ({"taps": (4, 2)}, "taps must be rising"),
+        ({"taps": (4, 4)}, "taps must be rising"),
     ],
 )
 def test_nonsense_is_refused(changes: dict[str, Any], reason: str) -> None:
@@ -33,6 +39,13 @@ def test_derived_numbers() -> None:
     assert config.grid == (8, 8)
     assert config.outputs == 48
     assert config.model_copy(update={"output": "logistic"}).outputs == 96
+
+
+def test_an_encoder_may_stand_alone_and_be_tapped() -> None:
+    assert ViTMAEConfig().has_decoder
+    assert not ViTMAEConfig(decoder_depth=0).has_decoder
+    assert ViTMAEConfig(width=24, heads=2).tapped_width == 24
+    assert ViTMAEConfig(width=24, heads=2, taps=(0, 4, 12)).tapped_width == 72
 
 
 def test_parse_tells_the_kinds_apart() -> None:

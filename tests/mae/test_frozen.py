@@ -22,6 +22,8 @@ SHAPES: dict[str, Config] = ARCHITECTURES | {
     "small-vit": SMALL_VIT,
     "small-conv": SMALL_CONV,
     "mean": SMALL_VIT.model_copy(update={"output": "mean", "decoder_depth": 3}),
+    "encoder": SMALL_VIT.model_copy(update={"decoder_depth": 0}),
+    "tapped": SMALL_VIT.model_copy(update={"taps": (0, 2, 4), "pre_norm": True, "activation": "quick_gelu"}),
     "deep-conv": ConvMAEConfig(width=12, encoder_blocks=3, decoder_blocks=2),
 }
 PARTS = {"vit": to_frozen(small_vit()), "conv": to_frozen(small_conv())}
@@ -85,9 +87,40 @@ def test_a_fingerprint_is_of_configuration_and_weights() -> None:
     assert len({other.fingerprint for other in (mae, *others)}) == 5
 
 
+def test_the_encoder_is_what_is_left_without_the_decoder() -> None:
+    mae = PARTS["vit"]
+    encoder = mae.encoder
+    assert isinstance(encoder.config, ViTMAEConfig)
+    assert not encoder.config.has_decoder
+    assert tensor_shapes(encoder.config) == {name: tensor.shape for name, tensor in encoder.tensors.items()}
+    assert all(encoder.tensors[name] is mae.tensors[name] for name in encoder.tensors)
+    assert encoder.encoder.fingerprint == encoder.fingerprint != mae.fingerprint
+    assert PARTS["conv"].encoder is PARTS["conv"]
+
+
+def test_an_encoder_s_fingerprint_is_of_its_own_settings_and_weights() -> None:
+    """Whatever the decoder is, was, or has learnt."""
+    mae = PARTS["vit"]
+    assert isinstance(mae.config, ViTMAEConfig)
+    learnt = FrozenMAE(mae.config, mae.tensors | {"decoder_pred.bias": mae.tensors["decoder_pred.bias"] + 1})
+    bare = FrozenMAE(SMALL_VIT.model_copy(update={"decoder_depth": 0}), mae.encoder.tensors)
+    mean = FrozenMAE(SMALL_VIT.model_copy(update={"output": "mean", "target": "patch_norm"}), mae.tensors)
+    assert {other.encoder.fingerprint for other in (learnt, bare, mean)} == {mae.encoder.fingerprint}
+    others = [
+        FrozenMAE(SMALL_VIT.model_copy(update={"activation": "quick_gelu"}), mae.tensors),
+        FrozenMAE(SMALL_VIT.model_copy(update={"pixel_std": (0.5, 0.5, 0.5)}), mae.tensors),
+        FrozenMAE(mae.config, mae.tensors | {"norm.bias": mae.tensors["norm.bias"] + 1}),
+    ]
+    assert len({other.encoder.fingerprint for other in (mae, *others)}) == 4
+
+
 def test_the_shipped_head_was_trained_on_the_shipped_maes() -> None:
-    """Its record was written when the weights were torch's: the fingerprint has not changed its meaning."""
+    """Of a scale without masks, on the encoder: its record stays right whatever decoder is shipped beside it."""
     recorded = json.loads((shipped("head") / "config.json").read_text())
-    found = {scale: load_backbone(name).mae.fingerprint for scale, name in recorded["backbone_names"].items()}
+    scales = recorded["spec"]["scales"]
+    maes = {scale: load_backbone(name).mae for scale, name in recorded["backbone_names"].items()}
+    found = {
+        scale: mae.fingerprint if scales[scale]["masks"] else mae.encoder.fingerprint for scale, mae in maes.items()
+    }
     assert found == recorded["backbones"]
     assert len(found) == 3

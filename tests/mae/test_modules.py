@@ -8,6 +8,7 @@ import torch
 
 from cinemae.mae.config import ConvMAEConfig, ViTMAEConfig
 from cinemae.mae.conv import ConvMAE
+from cinemae.mae.frozen import FrozenMAE
 from cinemae.mae.modules import build, to_frozen, to_module
 from cinemae.mae.vit import ViTMAE
 from toys import SMALL_CONV, SMALL_VIT, small_conv, small_vit
@@ -39,6 +40,16 @@ def test_a_module_takes_no_memory_of_its_own() -> None:
     frozen = to_frozen(small_vit())
     for name, tensor in to_module(frozen).state_dict().items():
         assert np.shares_memory(tensor.numpy(), frozen.tensors[name])
+
+
+def test_int8_becomes_the_float32_that_it_stands_for() -> None:
+    whole, name = to_frozen(small_vit()), "blocks.1.fc1.weight"
+    scale = np.linspace(0.001, 0.002, 48, dtype=np.float32)
+    matrix = np.random.default_rng(0).integers(-127, 128, (48, 24)).astype(np.int8)
+    small = FrozenMAE.of(whole.config, whole.tensors | {name: matrix, f"{name}.scale": scale}, "int8")
+    state = to_module(small).state_dict()
+    assert state.keys() == to_module(whole).state_dict().keys()
+    assert np.array_equal(state[name].numpy(), matrix * scale[:, None])
 
 
 def test_half_precision_is_frozen_as_float32() -> None:

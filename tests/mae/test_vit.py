@@ -108,6 +108,43 @@ def test_middle_layers_are_the_blocks_outputs(mae: ViTMAE, batch: tuple[Tensor, 
     assert torch.equal(outputs[0], mae.blocks[0](first))
 
 
+def test_layer_0_is_what_enters_the_first_block(batch: tuple[Tensor, Tensor]) -> None:
+    for pre_norm in (False, True):
+        model = ViTMAE(ViTMAEConfig(**SETTINGS, pre_norm=pre_norm)).eval().requires_grad_(False)
+        set_waves(model)
+        tokens = model.embed(batch[0])
+        entering, first, *_ = model.encode(tokens, None, layers=(0, 1))
+        plain = torch.cat([(model.cls_token + model.pos_embed[:, :1]).expand(3, -1, -1), tokens], dim=1)
+        assert torch.equal(entering, model.pre_norm(plain) if pre_norm else plain)
+        assert torch.equal(first, model.blocks[0](entering))
+
+
+@pytest.mark.parametrize("taps", [(), (0,), (1, 3), (0, 1, 2, 3)])
+def test_the_latent_is_the_tapped_blocks_side_by_side(batch: tuple[Tensor, Tensor], taps: tuple[int, ...]) -> None:
+    model = ViTMAE(ViTMAEConfig(**SETTINGS, taps=taps)).eval().requires_grad_(False)
+    set_waves(model)
+    images, hidden = batch
+    tokens = model.embed(images)
+    outputs = model.encode(tokens, hidden, taps)
+    latent = model.latent(tokens, hidden)
+    assert latent.shape == (3, 5, model.config.tapped_width)
+    assert torch.equal(latent, torch.cat(outputs[:-1], dim=-1) if taps else outputs[-1])
+    assert torch.equal(model(images, hidden), model.decode(latent, hidden))
+
+
+def test_quick_gelu_is_the_encoder_s_alone() -> None:
+    model = ViTMAE(ViTMAEConfig(**SETTINGS, activation="quick_gelu"))
+    assert {block.quick for block in model.blocks} == {True}
+    assert {block.quick for block in model.decoder_blocks} == {False}
+
+
+def test_an_encoder_alone_has_no_decoder_to_initialise() -> None:
+    model = ViTMAE(ViTMAEConfig(**SETTINGS | {"decoder_depth": 0}))
+    model.initialise(torch.Generator().manual_seed(5))
+    assert model.cls_token.std() > 0
+    assert not any("decoder" in name or "mask" in name for name in model.state_dict())
+
+
 def test_attention_is_the_same_for_training_and_scoring() -> None:
     attention = Attention(16, 4)
     x = torch.randn(2, 7, 16, generator=torch.manual_seed(2))

@@ -8,13 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
-from cinemae.mae.checkpoint import load_mae
+from cinemae.mae.checkpoint import CheckpointError, CheckpointRecord, load_mae, save_mae
 from cinemae.mae.config import ARCHITECTURES
+from cinemae.mae.frozen import FrozenMAE
+from cinemae.mae.modules import to_frozen
 from cinemae.pretrain import train
 from cinemae.pretrain.config import PRESETS, PretrainConfig, TileConfig
 from cinemae.pretrain.train import REPORT_EVERY, RunMismatchError, Trainer, check_resumable, learning_rate
-from toys import SMALL_CONV, SMALL_VIT, pink
+from toys import SMALL_CONV, SMALL_VIT, pink, small_vit
 
 TILES = np.stack([pink(number, 40) for number in range(24)])
 TILE = TileConfig(size=40, count=24, native=1.0)
@@ -75,6 +78,86 @@ def test_resumed_run_takes_the_same_steps(config, tmp_path):
     a, b = load_mae(tmp_path / "whole")[0], load_mae(tmp_path / "broken")[0]
     for name, tensor in a.tensors.items():
         assert np.allclose(tensor, b.tensors[name], atol=1e-5), name
+
+
+ENCODER = SMALL_VIT.model_copy(update={"image_size": 32, "patch_size": 8, "pre_norm": True, "activation": "quick_gelu"})
+
+
+@pytest.fixture
+def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PretrainConfig:
+    """A run that trains a decoder, of another shape, behind an encoder with int8 matrices."""
+    mae = to_frozen(small_vit(7, ENCODER))
+    tensors = dict(mae.tensors)
+    for name in [name for name, tensor in tensors.items() if name.startswith("blocks.") and tensor.ndim == 2]:
+        scale = np.abs(tensors[name]).max(axis=1) / np.float32(127)
+        tensors |= {name: np.rint(tensors[name] / scale[:, None]).astype(np.int8), f"{name}.scale": scale}
+    record = CheckpointRecord(architecture=ENCODER, encoder="encoder.safetensors")
+    save_mae(tmp_path / "encoder", FrozenMAE.of(ENCODER, tensors, "x"), record)
+    tapped = ENCODER.model_copy(update={"taps": (0, 2, 4), "decoder_width": 20, "decoder_depth": 2})
+    monkeypatch.setitem(ARCHITECTURES, "toy-frozen", tapped)
+    return VIT.model_copy(update={"architecture": "toy-frozen", "encoder": str(tmp_path / "encoder"), "steps": 80})
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_a_frozen_encoder_stays_to_the_bit(frozen, tmp_path, precision):
+    trainer = run(frozen.model_copy(update={"precision": precision, "steps": 40}), tmp_path / "out")
+    given, _ = load_mae(Path(str(frozen.encoder)))
+    mae, record = load_mae(tmp_path / "out")
+    assert record.encoder == "encoder.safetensors"
+    assert mae.config == ARCHITECTURES["toy-frozen"]
+    assert mae.encoder.fingerprint == given.encoder.fingerprint
+    assert {name: tensor.dtype for name, tensor in mae.encoder.tensors.items()} == {
+        name: tensor.dtype for name, tensor in given.encoder.tensors.items()
+    }
+    assert (tmp_path / "out" / "encoder.safetensors").read_bytes() == (
+        Path(str(frozen.encoder)) / "encoder.safetensors"
+    ).read_bytes()
+    for network in (trainer.master, trainer.average):
+        assert np.array_equal(network.blocks[1].fc1.weight.detach().numpy(), given.floats("blocks.1.fc1.weight"))
+    fresh = train.start(frozen, given.encoder)
+    assert not torch.equal(trainer.master.decoder_embed.weight, fresh.decoder_embed.weight)  # and the rest has moved
+    assert trainer.average.decoder_embed.weight.shape == (20, 72)
+
+
+def test_a_run_with_a_frozen_encoder_is_resumed_as_if_unbroken(frozen, tmp_path):
+    run(frozen, tmp_path / "whole")
+    run(frozen, tmp_path / "broken", stop_after=40)
+    resumed = run(frozen, tmp_path / "broken")
+    assert resumed.step == 80
+    whole, broken = curve(tmp_path / "whole"), curve(tmp_path / "broken")
+    assert whole.keys() == broken.keys()
+    assert list(whole.values()) == pytest.approx([broken[key] for key in whole], abs=1e-5)
+    a, b = load_mae(tmp_path / "whole")[0], load_mae(tmp_path / "broken")[0]
+    for name, tensor in a.tensors.items():
+        assert np.allclose(tensor, b.tensors[name], atol=1e-5), name
+    saved = load_file(tmp_path / "whole" / "state.safetensors")  # the encoder is not stored once more, twice
+    assert not any("blocks.0.fc1" in name and "decoder" not in name for name in saved)
+
+
+def test_a_run_s_own_result_may_be_the_next_one_s_encoder(frozen, tmp_path):
+    run(frozen.model_copy(update={"steps": 20}), tmp_path / "first")
+    again = frozen.model_copy(update={"steps": 20, "encoder": str(tmp_path / "first")})
+    run(again, tmp_path / "second")
+    first, second = (load_mae(tmp_path / name)[0] for name in ("first", "second"))
+    assert first.encoder.fingerprint == second.encoder.fingerprint
+
+
+@pytest.mark.parametrize(
+    "update", [{"width": 32}, {"depth": 3}, {"activation": "gelu"}, {"pre_norm": False}, {"pixel_mean": (0.5,) * 3}]
+)
+def test_an_encoder_of_another_architecture_is_refused(frozen, tmp_path, update):
+    """Not only where tensors do not fit: another activation would be computed without a word."""
+    other = ENCODER.model_copy(update=update)
+    mae = to_frozen(small_vit(7, other))
+    save_mae(tmp_path / "other", mae, CheckpointRecord(architecture=other))
+    with pytest.raises(CheckpointError, match="other: its encoder is not that of toy-frozen"):
+        Trainer(frozen.model_copy(update={"encoder": str(tmp_path / "other")}), TILES, tmp_path / "out")
+
+
+def test_a_convolutional_mae_has_no_encoder_to_freeze(frozen, tmp_path):
+    config = CONV.model_copy(update={"encoder": frozen.encoder})
+    with pytest.raises(CheckpointError, match="its encoder is not that of toy-conv"):
+        Trainer(config, TILES, tmp_path / "out")
 
 
 def test_it_learns(tmp_path):
