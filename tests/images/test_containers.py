@@ -115,9 +115,9 @@ def test_a_film_that_declares_another_size_is_refused() -> None:
     data = pictures.animation("AVIF")
     assert load_image(data).facts.notes == ("first of 3 frames",)
     changed = bytearray(data)
-    for box, place, form, size in ((b"tkhd", 80, ">II", (64 << 16, 64 << 16)), (b"av01", 28, ">HH", (64, 64))):
-        at = data.index(box, data.index(b"moov"))
-        struct.pack_into(form, changed, at + place, *size)
+    track, entry = (data.index(box, data.index(b"moov")) for box in (b"tkhd", b"av01"))
+    struct.pack_into(">II", changed, track + (92 if data[track + 4] else 80), 64 << 16, 64 << 16)  # by its version
+    struct.pack_into(">HH", changed, entry + 28, 64, 64)
     with pytest.raises(CorruptImageError, match="declares 64x64 pixels, but 160x120 are coded"):
         load_image(declaring(bytes(changed), 64, 64))
 

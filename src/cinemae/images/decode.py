@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from cinemae.images.boxes import is_turned
 from cinemae.images.convert import orient, orientation_note, stated_orientation, to_rgb
 from cinemae.images.errors import PixelLimitError, TooSmallError, UnreadableFileError, UnsupportedFormatError
 from cinemae.images.identify import (
@@ -30,6 +29,7 @@ from cinemae.images.identify import (
     open_primary,
     refusal,
 )
+from cinemae.images.primary import is_turned
 from cinemae.images.samples import finish, prepare
 from cinemae.images.structure import check_pixels
 from cinemae.plainfiles import open_plain

@@ -21,7 +21,7 @@ from PIL.MpoImagePlugin import MpoImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from cinemae.extras import install_hint
-from cinemae.images import boxes, film, tiff
+from cinemae.images import boxes, film, primary, tiff
 from cinemae.images.errors import (
     CorruptImageError,
     EndsEarlyError,
@@ -77,7 +77,7 @@ class Opened:
     frames: int = 1
     notes: list[str] = field(default_factory=list)
     collection: boxes.Collection | None = None
-    cicp: boxes.Cicp | None = None
+    cicp: primary.Cicp | None = None
     samples: tiff.Samples | None = None
 
 
@@ -186,8 +186,8 @@ def _note_collection(opened: Opened, data: bytes, name: str) -> None:
         if collection.major == b"avis" and collection.sequence:
             header = film.check_coded_size(data, image.size, name)
         else:
-            header = boxes.check_coded_size(collection, name)
-    opened.cicp = boxes.colours(collection, header)
+            header = primary.check_coded_size(collection, name)
+    opened.cicp = primary.colours(collection, header)
     shown = collection.shown()
     if opened.frames > 1 and collection.sequence:
         opened.notes.append(f"first of {opened.frames} frames")

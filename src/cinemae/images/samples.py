@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cinemae.images import boxes, colour, png
+from cinemae.images import colour, png, primary
 from cinemae.images.errors import UnsupportedModeError
 from cinemae.images.identify import Opened
 from cinemae.images.png import PngHeader
@@ -78,7 +78,7 @@ def finish(opened: Opened, data: bytes, header: PngHeader | None) -> Image.Image
             samples = _full_scale(samples) - samples
         return _like(image, Image.fromarray(samples))
     if image.format == "AVIF" and opened.collection is not None:  # libheif crops by itself
-        box = boxes.crop(opened.collection, *image.size)
+        box = primary.crop(opened.collection, *image.size)
         if box is not None:
             notes.append(f"cropped to {box[2] - box[0]}x{box[3] - box[1]}, as the file says")
             return _like(image, image.crop(box))
