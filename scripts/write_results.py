@@ -1,9 +1,9 @@
 """Put figures into docs/results.md, MODEL_CARD.md and README.md, between the marks that stand there.
 
-    python scripts/write_results.py LEFT_OUT [--sd1 EVALUATION]
+    python scripts/write_results.py LEFT_OUT
 
-LEFT_OUT is the folder of a `cinemae leave-out`, EVALUATION that of a `cinemae evaluate`; the commands stand in
-docs/results.md. Nothing but what lies between the marks is touched.
+LEFT_OUT is the folder of a `cinemae leave-out`; the command stands in docs/results.md. Nothing but what lies between
+the marks is touched.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import re
 from pathlib import Path
 
-from cinemae.evaluation import Evaluation
 from cinemae.leaveout import LeftOut, LeftOutTable
 from cinemae.metrics.tables import markdown_figure
 
@@ -22,7 +21,6 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("left_out", type=Path)
-    parser.add_argument("--sd1", type=Path)
     given = parser.parse_args()
     found = LeftOut.model_validate_json((given.left_out / "leave-out.json").read_text(encoding="utf-8"))
     sections = dict(re.findall(r"(?ms)^### (.+?)\n\n(.*?)(?=^### |\Z)", found.to_markdown()))
@@ -33,9 +31,6 @@ def main() -> None:
     families = (f"### {name}\n\n{text}" for name, text in sections.items() if name.startswith("fused, "))
     write("docs/results.md", "families", "\n".join(families))
     write("README.md", "headline", headline(next(table for table in found.tables if table.variant == "format")))
-    if given.sd1:
-        evaluation = Evaluation.model_validate_json((given.sd1 / "evaluation.json").read_text(encoding="utf-8"))
-        write("docs/results.md", "sd1", evaluation.summary())
 
 
 def headline(table: LeftOutTable) -> str:

@@ -15,7 +15,7 @@ from cinemae.mae.load import load_backbone
 from cinemae.mae.select import PrecisionChoice, make_runtime
 from cinemae.weights import shipped
 
-SHIPPED_HEADS = {"cinemae": "head", "cinemae/sd1": "head-sd1"}
+SHIPPED_HEADS = {"cinemae": "head"}
 """Folders of the heads that the package ships, by name."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 
@@ -49,8 +49,7 @@ def find_head(model: str | PathLike[str] | None) -> Path:
     """Return the folder of a head: a shipped one, a local one, or a hub download.
 
     Args:
-        model: ``cinemae`` or None for the default head, ``cinemae/sd1`` for the one that knows Stable Diffusion 1.x
-            alone, a folder, or a hub id.
+        model: ``cinemae`` or None for the shipped head, a folder, or a hub id.
 
     Raises:
         HeadError: If it is neither a folder nor to be had from the hub.
