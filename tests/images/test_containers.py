@@ -180,7 +180,10 @@ def test_the_first_picture_of_an_mpo_is_its_primary_one() -> None:
 
 def test_an_mpo_that_calls_another_picture_primary_is_refused() -> None:
     data = bytearray(pictures.animation("MPO"))
-    entry = data.index(struct.pack("<I", 0x030000))
+    start = data.index(b"MPF\0") + 4
+    (offset,) = struct.unpack_from("<I", data, data.index(struct.pack("<HH", 0xB002, 7), start) + 8)
+    entry = start + offset
+    assert data[entry : entry + 4] == struct.pack("<I", 0x030000)
     struct.pack_into("<I", data, entry, 0)
     struct.pack_into("<I", data, entry + 16, 0x030000)
     with pytest.raises(CorruptImageError, match="calls another picture primary"):
@@ -237,10 +240,10 @@ def test_previews_before_the_picture_are_passed_over(before: int, options: dict[
 
 
 def test_a_mask_before_the_picture_is_passed_over() -> None:
-    loaded = load_image(
-        pages((pictures.photo()[..., 0], {"photometric": "minisblack", "subfiletype": 4}), (pictures.photo(), {}))
-    )
-    np.testing.assert_array_equal(loaded.pixels, pictures.photo())
+    data = pages((pictures.photo()[..., 0], REDUCED | {"photometric": "minisblack"}), (pictures.photo(), {}))
+    reduced, mask = (struct.pack("<HHII", 254, 4, 1, flag) for flag in (1, 4))
+    assert data.count(reduced) == 1
+    np.testing.assert_array_equal(load_image(data.replace(reduced, mask)).pixels, pictures.photo())
 
 
 @pytest.mark.parametrize("flag", [REDUCED, {}])
