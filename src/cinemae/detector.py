@@ -14,7 +14,7 @@ from cinemae.features.extractor import Extraction, FeatureExtractor
 from cinemae.features.spec import DEFAULT_BACKBONES, FeatureSpec, default_scales
 from cinemae.fusion.conformal import check_request
 from cinemae.fusion.head import FusionHead, HeadError
-from cinemae.images import ImageError, ImageLimits, LoadedImage, Source, load_image, read_file
+from cinemae.images import COARSE, ImageError, ImageLimits, LoadedImage, Source, is_coarse, load_image, read_file
 from cinemae.loading import build_extractor, find_head
 from cinemae.mae.runtime import cores
 from cinemae.mae.select import PrecisionChoice
@@ -257,7 +257,7 @@ class Detector:
         facts = image.facts
         verdict = Verdict(
             path=image.name,
-            **self._judge(extraction, facts.notes),
+            **self._judge(extraction, image),
             width=facts.width,
             height=facts.height,
             format=facts.format,
@@ -271,8 +271,9 @@ class Detector:
         )
         return Scored(with_evidence(verdict, evidence), image, extraction)
 
-    def _judge(self, extraction: Extraction, notes: tuple[str, ...]) -> dict[str, object]:
+    def _judge(self, extraction: Extraction, image: LoadedImage) -> dict[str, object]:
         said: dict[str, object] = {}
+        notes = image.facts.notes
         if "semantic" in extraction.likelihoods:
             said["bits_per_dim"] = extraction.bits_per_dim("semantic")
         if self.head is None or self.decision is None:
@@ -281,8 +282,12 @@ class Detector:
         probability = float(self.head.probabilities(extraction.features[None])[0])
         decision = self.decision
         p_ai, p_real = self.head.p_values(probability)
+        label = decision.label(probability)
+        # The same photograph at 64 pixels, enlarged, would be called the opposite. Who gives a threshold decides alone.
+        if label != "inconclusive" and decision.alpha is not None and is_coarse(image.pixels):
+            label, notes = "inconclusive", (*notes, COARSE)
         return said | {
-            "verdict": decision.label(probability),
+            "verdict": label,
             "probability": probability,
             "threshold": decision.threshold,
             "band": decision.band,

@@ -11,6 +11,7 @@ from cinemae.images.decode import (
     load_image,
     read_file,
 )
+from cinemae.images.detail import COARSE, is_coarse
 from cinemae.images.errors import (
     CorruptImageError,
     ImageError,
@@ -24,6 +25,7 @@ from cinemae.images.views import native_crops, resized_box, resized_view
 
 __all__ = [
     "ALLOWED_FORMATS",
+    "COARSE",
     "IMAGE_SUFFIXES",
     "CorruptImageError",
     "ImageError",
@@ -37,6 +39,7 @@ __all__ = [
     "UnreadableFileError",
     "UnsupportedFormatError",
     "header_size",
+    "is_coarse",
     "load_image",
     "native_crops",
     "read_file",
