@@ -2,7 +2,7 @@
 # only CINEMAE_CACHE and /tmp are written to, so mount a tmpfs at /tmp (compose.yaml does).
 FROM python:3.12-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src ./src
 COPY configs ./configs
 RUN python -m venv /opt/cinemae \

@@ -10,7 +10,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check -c constraints.txt
 # What is installed is the wheel that pip builds from the tree, as a user gets it, and never the tree itself: a module
 # that the build leaves out is missed here. So it is installed anew whenever one of these changes (folders, too: a file
 # that was removed).
-SOURCES := pyproject.toml constraints.txt README.md LICENSE .gitignore \
+SOURCES := pyproject.toml constraints.txt README.md LICENSE NOTICE .gitignore \
 	$(shell find src configs -name __pycache__ -prune -o \( -type f -o -type d \) ! -name '*.pyc' -print)
 
 .PHONY: help demo test lint types unit bench bench-scan bench-serve fuzz build clean

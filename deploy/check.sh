@@ -17,7 +17,7 @@ user=$(sed -n 's/^USER \([0-9]*\):.*/\1/p' Dockerfile)
 
 # As in the image: only what .dockerignore lets through is built from.
 mkdir "$place/src"
-cp -r pyproject.toml README.md LICENSE src configs "$place/src"
+cp -r pyproject.toml README.md LICENSE NOTICE src configs "$place/src"
 "$python" - "$place" "$python" > "$place/build" <<'PYTHON'
 import re, sys
 lines = open("Dockerfile").read().replace("\\\n", " ").splitlines()
