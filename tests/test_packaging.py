@@ -27,6 +27,7 @@ SAMPLES = sorted(path for path in (ROOT / "samples").iterdir() if path.suffix !=
 IMPORTS = {
     "hub": "huggingface_hub",
     "heic": "pillow_heif",
+    "provenance": "c2pa, cinemae.evidence.beside",
     "parquet": "cinemae.scan.run, cinemae.scan.summary, cinemae.scan.sources.cells",
     "scan": "ray.data, fsspec, cinemae.scan.ray, cinemae.scan.storage.http",
     "serve": "cinemae.serve.app, cinemae.serve.run, cinemae.serve.openapi",

@@ -58,7 +58,14 @@ def expected(detector: Detector, source: Path, ids: list[str]) -> dict[str, Row]
     for name in ids:
         verdict = known[(source / name).read_bytes()]
         rows[name] = row_of(verdict.model_copy(update={"path": name}), attempts=1)
-    return by_id([row | {"notes": list(row["notes"])} for row in rows.values()])
+    return by_id([plain(row) for row in rows.values()])
+
+
+def plain(value: Any) -> Any:
+    """The same with lists for tuples, as a table gives it back."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def children(pid: int) -> list[int]:
