@@ -131,13 +131,13 @@ def on_torch(passes: PassPredictions) -> PassPredictions:
 def test_torch_measures_what_numpy_measures(extractor, scale, family, draw):
     """The exported graph is this code, traced on torch: the numbers must be those of a verdict."""
     view, out, hidden = measured(extractor, scale, draw(4))
-    patch = extractor.backbones[scale].patch
-    wanted = view_vector(combine(view, out.passes, hidden, patch=patch, family=family), out.encoder, SCALES[scale])
+    patch, spec = extractor.backbones[scale].patch, SCALES[scale].model_copy(update={"patch": 8})
+    wanted = view_vector(combine(view, out.passes, hidden, patch=patch, family=family), out.encoder, spec)
     likelihood = combine(
         torch.from_numpy(view), on_torch(out.passes), torch.from_numpy(hidden), patch=patch, family=family
     )
     pooled = {name: torch.from_numpy(values) for name, values in out.encoder.items()}
-    found = view_vector(likelihood, pooled, SCALES[scale])
+    found = view_vector(likelihood, pooled, spec)
     assert isinstance(found, torch.Tensor)
     assert found.dtype == torch.float32
     assert np.isfinite(wanted).all()

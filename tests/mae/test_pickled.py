@@ -355,7 +355,7 @@ ARRAY_STATE = b"(" + number(1) + numbers_of(4) + b"ctorch\nFloatStorage\n" + b"\
     ("state", "kind"),
     [
         (b"ctorch\nFloatStorage\n" + DTYPE_STATE + b"b", "Float32DType"),
-        (b"ctorch\nBFloat16Storage\n" + DTYPE_STATE + b"b", "dtype.*bfloat16"),
+        (b"ctorch\nBFloat16Storage\n" + DTYPE_STATE + b"b", "(dtype.*)?bfloat16"),
         (b"cargparse\nNamespace\n(N}" + text("__eq__") + b"Nstb", "type"),
         (b"ccollections\nOrderedDict\n(N}" + text("keys") + b"Nstb", "type"),
         (b"ctorch._utils\n_rebuild_tensor_v2\n(N}" + text("__defaults__") + b"(tstb", "function"),

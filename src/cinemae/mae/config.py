@@ -66,7 +66,9 @@ class ViTMAEConfig(BaseModel):
                 raise ValueError(f"width {width} must be a multiple of 4 and of its {heads} heads")
         if self.output == "logistic" and self.target == "patch_norm":
             raise ValueError("a logistic output is a distribution of raw pixels; target must be 'raw'")
-        if list(self.taps) != sorted(set(self.taps)) or (self.taps and not 0 <= self.taps[-1] <= self.depth):
+        if list(self.taps) != sorted(set(self.taps)) or (
+            self.taps and not 0 <= self.taps[0] <= self.taps[-1] <= self.depth
+        ):
             raise ValueError(f"taps must be rising numbers from 0 to the depth, {self.depth}; got {self.taps}")
         return self
 

@@ -188,7 +188,7 @@ _SIZES: tuple[Size, ...] = ("base", "large", "huge")
 
 KNOWN: tuple[KnownCheckpoint, ...] = (
     _shipped(
-        "vit-base", 85_800_192, "clip-vit-base", licence="MIT", licence_note=_CLIP_NOTE, file="encoder.safetensors"
+        "vit-base", 85_648_896, "clip-vit-base", licence="MIT", licence_note=_CLIP_NOTE, file="encoder.safetensors"
     ),
     _shipped("vit-tiny", 4_326_912),
     _shipped("conv-fine", 233_188),
