@@ -348,7 +348,7 @@ def test_a_model_that_cannot_be_found_is_named(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(HeadError, match=r"^nobody/nothing: no such folder, .* the hub can't be reached"):
         Detector.load("nobody/nothing")
-    with pytest.raises(HeadError, match=r"no/such/folder: neither"):
+    with pytest.raises(HeadError, match=r"^no/such/folder: no such folder, and no name on the hub"):
         Detector.load("no/such/folder")
 
 
@@ -447,13 +447,13 @@ def test_precision_is_recorded_and_stays_near_f32(head_folder, files):
 
 
 def test_the_shipped_head_keeps_its_logits_at_the_automatic_precision():
-    """The bound of 0.02; ``benchmarks/precision.py`` measures it on a whole bench."""
+    """A sixth of a logit, 0.04 of a probability; ``benchmarks/precision.py`` measures it on a whole bench."""
     samples = [path for path in sorted(SAMPLES.iterdir()) if path.suffix != ".md"]
     exact, automatic = (Detector.load(precision=kind) for kind in ("f32", "auto"))
     for path in samples:
         features = [found.score(path).extraction.features[None] for found in (exact, automatic)]
         logits = [float(exact.head.logits(vector)[0]) for vector in features]
-        assert abs(logits[0] - logits[1]) < 0.02, path.name
+        assert abs(logits[0] - logits[1]) < 1 / 6, path.name
 
 
 def test_large_jpegs_are_decoded_smaller_only_if_no_view_is_native(extractor, mae_folders, tmp_path):

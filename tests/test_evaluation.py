@@ -38,7 +38,7 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="module")
 def mirrored(head) -> FusionHead:
     """The same head, saying the opposite."""
-    weights = {name: -array if name.endswith((".out", ".out_bias")) else array for name, array in head.weights.items()}
+    weights = {name: -array if name.endswith((".line", ".bias")) else array for name, array in head.weights.items()}
     update = {"bias": -head.config.bias, "threshold": 0.7}
     return FusionHead(head.config.model_copy(update=update), weights)
 
@@ -241,11 +241,9 @@ def reads_one(head: FusionHead, feature: str) -> FusionHead:
         weights[f"{part}.index"] = head.weights[f"{part}.index"]
     weights["spread"] += 1
     column = np.flatnonzero(weights["local.index"] == head.config.spec.names.index(feature))
-    weights["local.in"][:, column, 0] = 1
-    weights["local.in_bias"][:, 0] = 10  # far above the ReLU's bend
-    weights["local.out"][:, 0] = 1
+    weights["local.line"][column] = 1
     # No probability may round to 1, or ties would hide the order.
-    return FusionHead(head.config.model_copy(update={"temperature": 1.0, "bias": -10.0}), weights)
+    return FusionHead(head.config.model_copy(update={"temperature": 1.0, "bias": 0.0}), weights)
 
 
 def test_sizes_are_equalised_for_each_generator(head, tmp_path):

@@ -112,14 +112,21 @@ def test_usage(cinemae, options, said):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("options", [["--model", "."], ["--backbone", "no-such-mae"], ["--map", "a-file"]])
+@pytest.mark.parametrize("options", [["--model", "."], ["--backbone", "no-such-mae"]])
 def test_what_cannot_be_loaded_is_one_line(cinemae, options, album, tmp_path):
-    (tmp_path / "a-file").touch()
     done = cinemae("detect", album / "b.png", *options, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("cinemae: ")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_maps_need_a_folder(cinemae, album, tmp_path):
+    (tmp_path / "a-file").touch()
+    done = cinemae("detect", album / "b.png", "--map", "a-file", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a-file" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_table_says_what_its_verdicts_are_worth(cinemae, album, head_folder):
@@ -133,16 +140,16 @@ def test_a_table_says_what_its_verdicts_are_worth(cinemae, album, head_folder):
 def test_an_alpha_that_the_head_cannot_keep_is_one_line(cinemae, album, head_folder):
     done = cinemae("detect", album / "b.png", "--model", head_folder, "--alpha", 0.001)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "the smallest possible is 0.2" in done.stderr
+    assert "the smallest possible is 0.0589" in done.stderr
 
 
 def test_options_reach_the_detector(cinemae, album, head_folder, tmp_path):
     common = ["detect", album / "b.png", "--model", head_folder, "--json"]
     (plain,) = verdicts(cinemae(*common).stdout)
-    (other,) = verdicts(cinemae(*common, "--seed", 5, "--threshold", 1e-12, "--map", tmp_path / "maps").stdout)
+    (other,) = verdicts(cinemae(*common, "--seed", 5, "--threshold", 1e-200, "--map", tmp_path / "maps").stdout)
     assert other.seed == 5
     assert other.bits_per_dim != plain.bits_per_dim
-    assert (other.verdict, other.threshold, other.band) == ("ai", 1e-12, (1e-12, 1e-12))
+    assert (other.verdict, other.threshold, other.band) == ("ai", 1e-200, (1e-200, 1e-200))
     assert (plain.alpha, other.alpha) == (FIT.alpha, None)
     assert (other.p_ai is None) is (other.p_real is None) is False
     (less,) = verdicts(cinemae(*common, "--alpha", 0.7).stdout)
