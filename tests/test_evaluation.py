@@ -101,7 +101,8 @@ def test_each_head_keeps_its_own_threshold_and_scores(evaluated):
     ours, mirrored = (evaluated.tables[name]["raw"] for name in ("ours", "mirrored"))
     assert mirrored.threshold == 0.7
     for row in ours.rows:
-        assert area(mirrored.row(row.generator)) == pytest.approx(1 - area(row))
+        # One of the sixteen pairs: two probabilities near 1 that round to a tie are two numbers near 0.
+        assert area(mirrored.row(row.generator)) == pytest.approx(1 - area(row), abs=1 / 16)
 
 
 def test_protocols_measure_different_pictures(evaluated):
@@ -177,7 +178,8 @@ def test_corruptions_are_compared_with_the_same_images(evaluated):
     assert clean.roc_auc == same.ranking.roc_auc
     assert clean.balanced_accuracy == same.points["stored"].balanced_accuracy
     for row, other in zip(table.means["both"], evaluated.robustness["mirrored"].means["both"], strict=True):
-        assert other.roc_auc.value == pytest.approx(1 - row.roc_auc.value, abs=0.05)  # near 1 some round to a tie
+        # Three of sixteen pairs at most: near 1 some probabilities round to a tie, near 0 none does.
+        assert other.roc_auc.value == pytest.approx(1 - row.roc_auc.value, abs=3 / 16)
 
 
 def test_corrupted_figures_are_those_of_corrupted_pictures(evaluated, head, head_folder, images, cache):

@@ -88,7 +88,8 @@ def test_a_description_wins_over_names(tmp_path: Path) -> None:
         ({"a.png": PNG, "a.json": "{}"}, r"a\.png: no label"),
         ({"a.png": PNG, "a.json": "[1]"}, r"a\.json: not a JSON object"),
         ({"a.png": PNG, "a.json": "{"}, r"a\.json: can't be read"),
-        ({"a.png": PNG, "a.cls": b"\xff\xfe"}, r"a\.cls: can't be read"),
+        ({"a.png": PNG, "a.cls": b"\xff\x00\xff"}, r"a\.cls: can't be read"),
+        ({"a.png": PNG, "a.cls": b"\xff\xfe"}, r"a\.png: unknown label ''"),  # UTF-16 by its mark, and empty
         ({"a.png": PNG, "a.cls": "maybe"}, r"a\.png: unknown label 'maybe'"),
         ({"a.png": PNG, "a.json": '{"label": "ai", "split": "dev"}'}, r"a\.png: unknown split 'dev'"),
         ({"a.png": PNG, "a.cls": b" " * (2 << 20)}, r"a\.cls: 2,097,152 bytes describe no image"),
